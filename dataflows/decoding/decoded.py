@@ -1,0 +1,103 @@
+"""What every decoder takes and gives: the bytes of rows in, typed columns and a verdict for each row out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.values.column import Column
+
+
+class Reason(StrEnum):
+    """Why a row is a dead letter (contracts: dead letter)."""
+
+    SYNTAX = "syntax"
+    ENCODING = "encoding"
+    DUPLICATE_KEY = "duplicate_key"
+    MISSING = "missing"
+    TYPE = "type"
+    NOT_FINITE = "not_finite"
+    TIME_RANGE = "time_range"
+    FUTURE_TIME = "future_time"
+    ENVELOPE = "envelope"
+
+
+PADDING = 16
+"""Bytes that may be read past the end of ``RawRows.data`` (never part of a row)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawRows:
+    """Rows of one partition as bytes, in order.
+
+    data: uint8[m + PADDING]; start, stop: int64[n], row i is ``data[start[i]:stop[i]]`` without its line end; offset:
+    int64[n]. Records of a log also have ``key`` (bytes or None each) and ``headers``; a None value is length -1 (stop < start).
+    """
+
+    data: NDArray[np.uint8]
+    start: NDArray[np.int64]
+    stop: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    keys: Sequence[bytes | None] | None = None
+    headers: Sequence[Sequence[tuple[str, str]]] | None = None
+    timestamps: NDArray[np.int64] | None = None
+
+    def __len__(self) -> int:
+        return len(self.start)
+
+    def bytes_at(self, row: int) -> bytes:
+        """The bytes of one row."""
+        return self.data[int(self.start[row]) : int(self.stop[row])].tobytes()
+
+
+@dataclass(frozen=True, slots=True)
+class DeadRow:
+    """One row that cannot be read: its index in the batch, the field at fault (None: the whole row), and why."""
+
+    row: int
+    reason: Reason
+    field: str | None
+    detail: str
+
+
+class Chunk(Protocol):
+    """Decoded rows that can still show everything that was in them: kept for evidence, asked only for the few rows of hits."""
+
+    def fields(self, row: int) -> dict[str, Any]:
+        """All declared fields of a good row, as stored values."""
+
+    def raw(self, row: int) -> bytes:
+        """The row's original bytes (for a typed file: the row as JSON)."""
+
+    def attributes(self, row: int) -> dict[str, str]:
+        """CloudEvents attributes, trace context and the producer's id, where the format has them: ``id``, ``source``, …"""
+
+    def take(self, rows: NDArray[np.int64]) -> Chunk:
+        """Only these rows, with bytes of their own; picklable, and small when pickled."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """``n`` rows decoded.
+
+    columns: each wanted field over all n rows (what stands at a dead row has no meaning, except that fields judged good
+    there hold their value); dead: in row order; at most one for a row: of the fields that were to be judged ``first`` if one
+    of them is bad, else of the whole row, else the first bad field in declared order.
+    """
+
+    n: int
+    columns: Mapping[str, Column]
+    chunk: Chunk
+    dead: Sequence[DeadRow] = field(default=())
+
+
+class Decoder(Protocol):
+    """Judges rows of one stream or table on all declared fields, and keeps those that are wanted. Pure."""
+
+    def decode(self, rows: RawRows) -> Decoded:
+        """Decode whole rows, in order."""

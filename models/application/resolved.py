@@ -1,0 +1,294 @@
+"""An application as the rest of Tocsin sees it: checked, typed, defaults filled in, expressions compiled.
+
+All durations are int64 microseconds. Column names in a row's environment: a field by its own name, a join's column as
+``join.column``, a feature or score as ``name[field]`` where ``field`` is the stream's field (several joined by a comma) that
+plays the entity's role (``name[]`` without an entity), another pattern's truth as ``pattern:NAME``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from models.expressions.expression import Expression
+from models.expressions.facts import Calendar, ListFact
+from models.values.types import Type
+
+Aggregate = Literal[
+    "count", "sum", "mean", "min", "max", "std", "distinct", "first", "last", "quantile",
+    "previous", "since_last", "is_new", "ratio",
+]  # fmt: skip
+Severity = Literal["info", "low", "medium", "high", "critical"]
+Mode = Literal["live", "shadow", "part", "off"]
+Format = Literal["json", "csv", "parquet", "debezium", "cloudevents", "avro"]
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where something stands in a file; line and column from 1."""
+
+    file: str
+    line: int
+    column: int
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line}:{self.column}"
+
+
+@dataclass(frozen=True, slots=True)
+class FileInput:
+    """Files by glob, relative paths resolved; one partition, or each file one with ``as_partitions``."""
+
+    globs: tuple[str, ...]
+    as_partitions: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class KafkaInput:
+    """Topics of a connection, in the order given."""
+
+    connection: str
+    topics: tuple[str, ...]
+
+
+Input = FileInput | KafkaInput
+
+
+@dataclass(frozen=True, slots=True)
+class FieldSpec:
+    """A declared field; ``path`` is where it stands in the input (its own name if not nested)."""
+
+    name: str
+    type: Type
+    path: tuple[str, ...]
+    pii: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Join:
+    """Columns of a table read as of the event's time; ``on`` is a column of the row (a field, derived, or ``join.column``)."""
+
+    name: str
+    table: str
+    on: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Stream:
+    """A stream of events. ``place`` is its position in the order of streams, from 0."""
+
+    name: str
+    place: int
+    input: Input | None
+    format: Format
+    time: str
+    fields: Mapping[str, FieldSpec]
+    lateness: int = 0
+    max_ahead: int | None = None
+    id: str | None = None
+    dedup: int | None = None
+    partitioned_by: tuple[str, ...] = ()
+    where: Expression | None = None
+    correlation: str | None = None
+    before_full: bool = False
+    snapshot: bool = False
+    joins: Mapping[str, Join] = field(default_factory=dict)
+    derive: Mapping[str, Expression] = field(default_factory=dict)
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table fed by changes (debezium), or read once from files (``static``). ``place`` counts tables from 0.
+
+    ``time`` is the field with a change's time (debezium: None means the envelope's).
+    """
+
+    name: str
+    place: int
+    input: Input | None
+    format: Format
+    key: tuple[str, ...]
+    fields: Mapping[str, FieldSpec]
+    time: str | None = None
+    lateness: int = 0
+    valid_from: str | None = None
+    static: bool = False
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class By:
+    """An entity and the fields of a row that hold its key; both empty: one key for the whole stream."""
+
+    entity: tuple[str, ...] = ()
+    fields: tuple[str, ...] = ()
+
+    @property
+    def role(self) -> str:
+        """How column names write it."""
+        return ",".join(self.fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Feature:
+    """A number (or value) kept per key over a window (t - over - delay, t - delay]; ``over`` None means all of the past.
+
+    ``value`` is what the aggregate is of (None for count and since_last); for ``ratio`` the condition. ``event``: the
+    ``previous: event`` form, whose columns are ``name[role].field`` for each name in ``event_fields`` (those that are read).
+    """
+
+    name: str
+    place: int
+    aggregate: Aggregate
+    of: str
+    by: By
+    type: Type
+    value: Expression | None = None
+    over: int | None = None
+    where: Expression | None = None
+    delay: int = 0
+    exclude_current: bool = False
+    every: int | None = None
+    ttl: int = 90 * 86_400_000_000
+    q: float = 0.5
+    n: int = 1
+    skip_null: bool = False
+    event: bool = False
+    event_fields: tuple[str, ...] = ()
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """An anomaly score: ``zscore`` of a value per key, or ``points`` (what holds, summed; ``value`` is the whole sum)."""
+
+    name: str
+    place: int
+    kind: Literal["zscore", "points"]
+    of: str | None
+    by: By
+    value: Expression
+    over: int | None = None
+    where: Expression | None = None
+    delay: int = 0
+    exclude_current: bool = False
+    min_count: int = 2
+    learn_below: float | None = None
+    ttl: int = 90 * 86_400_000_000
+    points: tuple[tuple[Expression, float], ...] = ()
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """``hold``: TRUE in at least ``count`` of the last ``of`` events, or at every event for ``time`` microseconds."""
+
+    count: int = 0
+    of: int = 0
+    time: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suppress:
+    """How hits become fewer flags; at most one of cooldown, debounce, batch. ``per`` names another key's fields."""
+
+    cooldown: int | None = None
+    debounce: int | None = None
+    max_wait: int | None = None
+    batch_over: int | None = None
+    batch_max: int | None = None
+    limit_count: int | None = None
+    limit_over: int | None = None
+    per: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A text with values in it: plain parts and expressions in turn. ``source`` is the text as written."""
+
+    source: str
+    parts: tuple[str | Expression, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Active:
+    """When a pattern counts: inside (or outside) the spans of a calendar."""
+
+    calendar: Calendar
+    inside: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Pattern:
+    """A condition pattern. ``place`` is its position among rollups and patterns in the file."""
+
+    name: str
+    place: int
+    on: str
+    by: By
+    when: Expression
+    title: Template
+    guard: Expression | None = None
+    active: Active | None = None
+    severity: tuple[tuple[Severity, Expression | None], ...] = (("medium", None),)
+    priority: int = 2
+    expires: int | None = None
+    evidence_last: int = 20
+    mode: Mode = "live"
+    suppress: Suppress = Suppress()
+    trigger: Literal["each", "edge"] = "each"
+    hold: Hold | None = None
+    clear: Expression | None = None
+    on_clear: bool = False
+    version: str = "1"
+    description: str = ""
+    runbook: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    reads: frozenset[str] = frozenset()
+    ruleset: str = ""
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Storm:
+    """Application-wide: at most ``max`` flags of one pattern in each ``per`` microseconds."""
+
+    max: int
+    per: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Where flags, late events and dead letters go: a file path, a Kafka topic ``(connection, topic)``, or None."""
+
+    to: str | tuple[str, str] | None = None
+    late: str | tuple[str, str] | None = None
+    dead_letters: str | tuple[str, str] | None = None
+    source_prefix: str = "/tocsin"
+    type_prefix: str = "tocsin.flag"
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """A whole application, ready to be planned. ``tests`` holds the inline tests as ``models.application.tests`` made them."""
+
+    name: str
+    version: str
+    path: str
+    streams: Mapping[str, Stream]
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    features: Mapping[str, Feature] = field(default_factory=dict)
+    scores: Mapping[str, Score] = field(default_factory=dict)
+    patterns: Mapping[str, Pattern] = field(default_factory=dict)
+    calendars: Mapping[str, Calendar] = field(default_factory=dict)
+    lists: Mapping[str, ListFact] = field(default_factory=dict)
+    params: Mapping[str, Any] = field(default_factory=dict)
+    outputs: Outputs = Outputs()
+    storm: Storm | None = None
+    tests: tuple[Any, ...] = ()
+    max_dead: Mapping[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    text: str = ""
+    sha256: str = ""

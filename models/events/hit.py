@@ -1,0 +1,42 @@
+"""A hit: a pattern that held for a key, before it is a flag."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Literal
+
+from models.events.evidence import Evidence
+
+Kind = Literal["match", "timeout", "cleared", "storm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """What a pattern's state machine releases; everything that a flag's content and identity need.
+
+    moment: microseconds, when it is released (event time); deadline: set where a deadline released it, and part of the
+    anchor; anchor: ids that identify it (condition: the completing event's id; hold by time: its first event's id);
+    evidence: the last ones kept, in order; completing: the event that completed it, None where only a deadline did;
+    episode: ids of the first hit of its episode (for the dedup key), with that hit's deadline.
+    """
+
+    kind: Kind
+    slot: int
+    moment: int
+    anchor: tuple[str, ...]
+    evidence: Sequence[Evidence]
+    evidence_count: int
+    evidence_sum: Mapping[str, int | float | Decimal]
+    first: Evidence
+    completing: Evidence | None
+    deadline: int | None = None
+    episode: tuple[str, ...] = ()
+    episode_deadline: int | None = None
+    episode_kind: Kind = "match"
+    suppressed: int = 0
+    repeat: int = 1
+    settled: bool = True
+    row: int = -1
+    order: tuple[int, ...] = field(default=())

@@ -1,0 +1,1 @@
+"""Types, typed columns and strings as spans of bytes: what every other package passes around."""

@@ -1,0 +1,92 @@
+"""A typed column of values, and how it is cut, joined and read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.values.strings import Strings, concat_strings, strings_of
+from models.values.types import Kind, Type
+
+DTYPES: dict[Kind, type[Any]] = {Kind.BOOL: np.bool_, Kind.FLOAT: np.float64, Kind.LIST: object, Kind.NULL: np.bool_}
+"""Array element of each kind; every kind not named here is int64, and strings are ``Strings``."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """``n`` values of one type.
+
+    values: array of the kind's dtype (see ``models.values.types``), or Strings; valid: bool[n], False where NULL, or None
+    where every row has a value. What ``values`` holds at an invalid row has no meaning.
+    """
+
+    type: Type
+    values: Any
+    valid: NDArray[np.bool_] | None = None
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+    def take(self, rows: NDArray[Any]) -> Column:
+        """The values at ``rows`` (integers or a boolean mask)."""
+        values = self.values.take(rows) if isinstance(self.values, Strings) else self.values[rows]
+        return Column(self.type, values, None if self.valid is None else self.valid[rows])
+
+    def is_valid(self) -> NDArray[np.bool_]:
+        """bool[n], always an array."""
+        return np.ones(len(self), np.bool_) if self.valid is None else self.valid
+
+    def at(self, row: int) -> Any:
+        """One stored value, None where NULL."""
+        if self.valid is not None and not self.valid[row]:
+            return None
+        if isinstance(self.values, Strings):
+            return self.values.at(row)
+        value = self.values[row]
+        return value.item() if isinstance(value, np.generic) else value
+
+    def to_list(self) -> list[Any]:
+        """All stored values, None where NULL: for tests, output and rare paths."""
+        return [self.at(row) for row in range(len(self))]
+
+
+def column_of(type_: Type, values: Iterable[Any]) -> Column:
+    """A column from stored Python values, None for NULL."""
+    items = list(values)
+    missing = np.array([item is None for item in items], np.bool_)
+    valid = ~missing if missing.any() else None
+    if type_.kind is Kind.STRING:
+        return Column(type_, strings_of(items), valid)
+    dtype = DTYPES.get(type_.kind, np.int64)
+    array = np.zeros(len(items), dtype) if dtype is not object else np.empty(len(items), object)
+    for row, item in enumerate(items):
+        if item is not None:
+            array[row] = item
+    return Column(type_, array, valid)
+
+
+def nulls(type_: Type, n: int) -> Column:
+    """``n`` NULLs of a type."""
+    if type_.kind is Kind.STRING:
+        zero = np.zeros(n, np.int64)
+        return Column(type_, Strings(np.zeros(0, np.uint8), zero, zero), np.zeros(n, np.bool_))
+    dtype = DTYPES.get(type_.kind, np.int64)
+    values = np.empty(n, object) if dtype is object else np.zeros(n, dtype)
+    return Column(type_, values, np.zeros(n, np.bool_))
+
+
+def concat(parts: Sequence[Column]) -> Column:
+    """All rows of ``parts`` (of one type, at least one part), one part after another."""
+    if len(parts) == 1:
+        return parts[0]
+    if isinstance(parts[0].values, Strings):
+        values: Any = concat_strings([part.values for part in parts])
+    else:
+        values = np.concatenate([part.values for part in parts])
+    if all(part.valid is None for part in parts):
+        return Column(parts[0].type, values)
+    return Column(parts[0].type, values, np.concatenate([part.is_valid() for part in parts]))
