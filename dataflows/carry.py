@@ -1,0 +1,125 @@
+"""Which columns travel into each lane of each stage, and which fields decoding must keep: only those that somebody reads."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from dataflows.needs import fact_columns, fact_inputs
+from dataflows.steps import SOURCE, Derive, Lookup, Scoring, Stage, Step, Wave
+from models.application.resolved import Application, Feature, Pattern, Score
+
+Targets = Mapping[tuple[int, str], Sequence[tuple[int, int]]]
+Columns = dict[tuple[int, int], frozenset[str]]
+
+
+def carried(
+    application: Application,
+    stages: Sequence[Stage],
+    prelude: Mapping[str, Sequence[Step]],
+    targets: Targets,
+    outputs: Mapping[str, frozenset[str]],
+) -> tuple[Columns, dict[str, frozenset[str]]]:
+    """Columns into each (stage, lane), and the fields wanted from each source; worked out from the last stage back."""
+    columns: Columns = {}
+    for stage in reversed(stages):
+        for index, lane in enumerate(stage.lanes):
+            if lane.table:
+                columns[stage.index, index] = _table_columns(application, stage, lane.source)
+                continue
+            needed = set(lane.fields)
+            if lane.primary:
+                needed |= _onward(lane.source, stage.index, targets, columns, outputs)
+                for step in reversed(stage.steps):
+                    _before(application, stage, step, lane.source, needed)
+            else:
+                needed |= _fed(stage, lane.source, lane.fields)
+            columns[stage.index, index] = frozenset(needed)
+    return columns, {name: _wanted(application, name, prelude, targets, columns, outputs) for name in _sources(application)}
+
+
+def _onward(
+    stream: str, origin: int, targets: Targets, columns: Columns, outputs: Mapping[str, frozenset[str]]
+) -> set[str]:
+    needed: set[str] = set()
+    following = targets.get((origin, stream), ())
+    for target in following:
+        needed |= columns[target]
+    return needed | set(outputs.get(stream, ()))
+
+
+def _before(application: Application, stage: Stage, step: Step, stream: str, needed: set[str]) -> None:
+    """Turn what is needed after a step into what is needed before it."""
+    if isinstance(step, Derive) and step.stream == stream:
+        needed.discard(step.column)
+        needed |= step.expression.reads
+    elif isinstance(step, Lookup) and step.stream == stream:
+        needed -= {f"{step.join.name}.{column}" for column in step.columns}
+        needed |= set(step.join.on)
+    elif isinstance(step, Wave | Scoring):
+        _before_facts(stage, step, stream, needed)
+    elif isinstance(step, Pattern) and step.on == stream:
+        needed |= set(step.reads) | set(step.by.fields) | set(step.suppress.per) | set(application.streams[stream].derive)
+
+
+def _before_facts(stage: Stage, step: Wave | Scoring, stream: str, needed: set[str]) -> None:
+    facts: Sequence[Feature | Score] = step.features if isinstance(step, Wave) else step.scores
+    for fact in facts:
+        if stream in step.readers[fact.name]:
+            needed -= set(fact_columns(fact, stage.fields[stream]))
+    for fact in facts:
+        if fact.of == stream and fact.by.fields == stage.fields[stream]:
+            needed |= fact_inputs(fact)
+
+
+def _fed(stage: Stage, stream: str, fields: tuple[str, ...]) -> set[str]:
+    needed: set[str] = set()
+    for step in stage.steps:
+        facts: Sequence[Feature | Score] = ()
+        if isinstance(step, Wave):
+            facts = step.features
+        elif isinstance(step, Scoring):
+            facts = step.scores
+        for fact in facts:
+            if fact.of == stream and fact.by.fields == fields:
+                needed |= fact_inputs(fact)
+    return needed
+
+
+def _table_columns(application: Application, stage: Stage, table: str) -> frozenset[str]:
+    needed = set(application.tables[table].key)
+    for step in stage.steps:
+        if isinstance(step, Lookup) and step.join.table == table:
+            needed |= set(step.columns)
+    return frozenset(needed)
+
+
+def _wanted(
+    application: Application,
+    name: str,
+    prelude: Mapping[str, Sequence[Step]],
+    targets: Targets,
+    columns: Columns,
+    outputs: Mapping[str, frozenset[str]],
+) -> frozenset[str]:
+    needed = _onward(name, SOURCE, targets, columns, outputs)
+    if name in application.tables:
+        table = application.tables[name]
+        needed |= set(table.key) | {field for field in (table.time, table.valid_from) if field}
+        if table.static:
+            needed |= set(table.fields)
+        return frozenset(needed & set(table.fields))
+    stream = application.streams[name]
+    for step in reversed(prelude[name]):
+        if isinstance(step, Derive):
+            needed.discard(step.column)
+            needed |= step.expression.reads
+        elif isinstance(step, Lookup):
+            needed |= set(step.join.on)
+    needed |= {stream.time} | ({stream.id} if stream.dedup and stream.id else set())
+    if stream.where is not None:
+        needed |= stream.where.reads
+    return frozenset(field for field in needed if field in stream.fields)
+
+
+def _sources(application: Application) -> list[str]:
+    return [*application.tables, *application.streams]

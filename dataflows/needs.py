@@ -1,0 +1,158 @@
+"""What an application has to compute on each stream, as a graph of nodes: what each needs, gives, and by which key."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from dataflows.steps import Derive, Lookup
+from models.application.resolved import Application, Feature, Pattern, Score, Stream
+from models.expressions.expression import Expression
+
+_FACT = re.compile(r"(\w+)\[([^\]]*)\](?:\.(.+))?")
+_TRUTH = "pattern:"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """An entity and the fields that hold it on one stream."""
+
+    entity: tuple[str, ...]
+    fields: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """Rows of a stream that a fact learns from: which fields hold their key, and which columns they must have."""
+
+    stream: str
+    fields: tuple[str, ...]
+    needs: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One thing to compute on one stream's rows; without a key it takes the row alone."""
+
+    stream: str
+    name: str
+    needs: frozenset[str]
+    gives: frozenset[str]
+    step: Derive | Lookup | Feature | Score | Pattern
+    key: Key | None = None
+    feeds: tuple[Feed, ...] = ()
+
+
+def nodes_of(application: Application, features_of: frozenset[str]) -> list[Node]:
+    """Everything that patterns (and ``features_of`` streams) need, directly or not."""
+    collector = _Collector(application)
+    for stream in application.streams.values():
+        collector.need(stream, stream.derive)
+    for name in sorted(features_of):
+        collector.need(application.streams[name], readings(application, application.streams[name]))
+    patterns = [pattern for pattern in application.patterns.values() if pattern.mode != "off"]
+    for pattern in patterns:
+        collector.need(application.streams[pattern.on], _pattern_needs(pattern))
+    return [*collector.nodes(), *(_pattern_node(pattern) for pattern in patterns)]
+
+
+def readings(application: Application, stream: Stream) -> list[str]:
+    """The columns of all features and scores that a stream's rows can read, each in its own role."""
+    available = {*stream.fields, *stream.derive}
+    names: list[str] = []
+    for fact in (*application.features.values(), *application.scores.values()):
+        fields = fact.by.fields if fact.of == stream.name else fact.by.entity
+        if not set(fields) <= available:
+            continue
+        name = f"{fact.name}[{','.join(fields)}]"
+        if isinstance(fact, Feature) and fact.event:
+            names.extend(f"{name}.{field}" for field in fact.event_fields)
+        else:
+            names.append(name)
+    return names
+
+
+def fact_columns(fact: Feature | Score, fields: tuple[str, ...]) -> list[str]:
+    """The columns that a feature or score gives when it is read by ``fields``."""
+    name = f"{fact.name}[{','.join(fields)}]"
+    if isinstance(fact, Feature) and fact.event:
+        return [f"{name}.{field}" for field in fact.event_fields]
+    return [name]
+
+
+def fact_inputs(fact: Feature | Score) -> frozenset[str]:
+    """The columns that a row of its own stream must have for a feature or score to learn from it."""
+    reads: set[str] = set(fact.by.fields)
+    for expression in (fact.value, fact.where):
+        if expression is not None:
+            reads |= expression.reads
+    if isinstance(fact, Feature):
+        reads |= set(fact.event_fields)
+    return frozenset(reads)
+
+
+def _pattern_needs(pattern: Pattern) -> frozenset[str]:
+    return frozenset(pattern.reads) | frozenset(pattern.by.fields) | frozenset(pattern.suppress.per)
+
+
+def _pattern_node(pattern: Pattern) -> Node:
+    key = Key(pattern.by.entity, pattern.by.fields)
+    return Node(pattern.on, pattern.name, _pattern_needs(pattern), frozenset(), pattern, key)
+
+
+class _Collector:
+    """Follows reads from column to column; one node a column, but one a join and one a feature's reading."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+        self.found: dict[tuple[str, str], Node] = {}
+        self.joined: dict[tuple[str, str], list[str]] = {}
+
+    def need(self, stream: Stream, columns: Iterable[str]) -> None:
+        """Note that a stream's rows must have these columns."""
+        for column in sorted(columns):
+            if column not in stream.fields and (stream.name, column) not in self.found:
+                self._column(stream, column)
+
+    def nodes(self) -> list[Node]:
+        """All nodes, each once."""
+        joins = [self._join_node(stream, name, columns) for (stream, name), columns in self.joined.items()]
+        return [*dict.fromkeys(self.found.values()), *joins]
+
+    def _column(self, stream: Stream, column: str) -> None:
+        name, _, rest = column.partition(".")
+        if column in stream.derive:
+            self._derive(stream, column, stream.derive[column])
+        elif column.startswith(_TRUTH):
+            self._derive(stream, column, self.application.patterns[column.removeprefix(_TRUTH)].when)
+        elif found := _FACT.fullmatch(column):
+            self._fact(stream, column, found[1], tuple(found[2].split(",")) if found[2] else ())
+        elif name in stream.joins and rest not in self.joined.setdefault((stream.name, name), []):
+            self.joined[stream.name, name].append(rest)
+            self.need(stream, stream.joins[name].on)
+
+    def _derive(self, stream: Stream, column: str, expression: Expression) -> None:
+        step = Derive(stream.name, column, expression)
+        self.found[stream.name, column] = Node(stream.name, column, expression.reads, frozenset({column}), step)
+        self.need(stream, expression.reads)
+
+    def _join_node(self, stream: str, name: str, columns: list[str]) -> Node:
+        join = self.application.streams[stream].joins[name]
+        table = self.application.tables[join.table]
+        key = None if table.static else Key(table.key, join.on)
+        gives = frozenset(f"{name}.{column}" for column in columns)
+        return Node(stream, f"join {name}", frozenset(join.on), gives, Lookup(stream, join, tuple(columns)), key)
+
+    def _fact(self, stream: Stream, column: str, name: str, fields: tuple[str, ...]) -> None:
+        fact = self.application.features.get(name) or self.application.scores[name]
+        if isinstance(fact, Score) and fact.kind == "points":
+            self._derive(stream, column, fact.value)
+            return
+        of = self.application.streams[fact.of or stream.name]
+        gives = frozenset(fact_columns(fact, fields))
+        feed = Feed(of.name, fact.by.fields, fact_inputs(fact))
+        node = Node(stream.name, name, frozenset(fields), gives, fact, Key(fact.by.entity, fields), (feed,))
+        self.found.update({(stream.name, given): node for given in gives})
+        self.need(stream, fields)
+        self.need(of, feed.needs)

@@ -1,0 +1,140 @@
+"""A table's rows as of the order: because changes and reads come in the total order, one version a key is enough.
+
+A read at t sees all changes that sort before it, and of those the one with the greatest version time; a change that was late
+in its own partition enters at the bound of its position and takes its place only if no newer version is known.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numba as nb
+import numpy as np
+from numpy.typing import NDArray
+
+from dataflows.batch import BEFORE_ALL
+from models.values.column import Column, nulls
+from models.values.growing import GrowingColumn
+from models.values.types import Type
+
+UPSERT, DELETE, SNAPSHOT = 0, 1, 2
+NO_ROW = -1
+_SLACK = 65_536
+
+
+class Versions:
+    """The current rows of one table on one shard; ``types`` are its columns that somebody reads."""
+
+    def __init__(self, types: Mapping[str, Type]) -> None:
+        self.types = dict(types)
+        self.columns = {name: GrowingColumn(type_) for name, type_ in types.items()}
+        self.rows = 0
+        self.current = np.full(1024, NO_ROW, np.int64)
+        self.version = np.full(1024, BEFORE_ALL, np.int64)
+        self.known = np.zeros(1024, np.bool_)
+
+    def apply(
+        self,
+        changes: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int8]],
+        columns: Mapping[str, Column],
+        reads: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+    ) -> list[NDArray[np.int64]]:
+        """Walk changes and reads in order.
+
+        changes: place in the chunk, slot, version time, kind (UPSERT, DELETE, SNAPSHOT), each [m]; columns: the changed
+        rows, in the same order; reads: (place, slot) of each reader, slot -1 where its key is null. Returns for each reader
+        int64 references for ``read``.
+        """
+        at, slot, version, kind = changes
+        highest = max([int(slots.max()) for slots in (slot, *(r[1] for r in reads)) if len(slots)], default=-1)
+        self._reserve(highest + 1)
+        base = self.rows
+        if len(at):
+            for name, column in self.columns.items():
+                column.append(columns[name])
+            self.rows += len(at)
+        if len(reads) == 1:
+            found = [_walk(at, slot, version, kind, base, *reads[0], self.current, self.version, self.known)]
+        else:
+            found = self._walk_all((at, slot, version, kind), base, reads)
+        return found
+
+    def read(self, name: str, references: NDArray[np.int64]) -> Column:
+        """A column at the references that ``apply`` gave; NULL where there was no row."""
+        whole = self.columns[name].view()
+        missing = references < 0
+        if not len(whole):
+            return nulls(self.types[name], len(references))
+        column = whole.take(np.where(missing, 0, references))
+        assert column.valid is not None
+        return Column(column.type, column.values, column.valid & ~missing)
+
+    def compact(self) -> None:
+        """Forget rows that are nobody's current version, once they are the most."""
+        live = self.current[self.current >= 0]
+        if self.rows <= 2 * len(live) + _SLACK:
+            return
+        for column in self.columns.values():
+            column.keep(live)
+        self.current[self.current >= 0] = np.arange(len(live))
+        self.rows = len(live)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state as plain arrays and columns."""
+        columns = {name: column.view() for name, column in self.columns.items()}
+        return {"columns": columns, "current": self.current, "version": self.version, "known": self.known, "rows": self.rows}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+        for name, column in state["columns"].items():
+            self.columns[name] = GrowingColumn(self.types[name])
+            self.columns[name].append(column)
+        self.current, self.version, self.known = (state[name].copy() for name in ("current", "version", "known"))
+        self.rows = state["rows"]
+
+    def _walk_all(
+        self, changes: tuple[NDArray[Any], ...], base: int, reads: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
+    ) -> list[NDArray[np.int64]]:
+        place = np.concatenate([read[0] for read in reads]) if reads else np.zeros(0, np.int64)
+        slots = np.concatenate([read[1] for read in reads]) if reads else np.zeros(0, np.int64)
+        order = np.argsort(place, kind="stable")
+        found = np.empty(len(place), np.int64)
+        at, slot, version, kind = changes
+        found[order] = _walk(
+            at, slot, version, kind, base, place[order], slots[order], self.current, self.version, self.known
+        )
+        return np.split(found, np.cumsum([len(read[0]) for read in reads])[:-1]) if reads else []
+
+    def _reserve(self, slots: int) -> None:
+        size = len(self.current)
+        if slots <= size:
+            return
+        more = max(slots, 2 * size) - size
+        self.current = np.concatenate([self.current, np.full(more, NO_ROW, np.int64)])
+        self.version = np.concatenate([self.version, np.full(more, BEFORE_ALL, np.int64)])
+        self.known = np.concatenate([self.known, np.zeros(more, np.bool_)])
+
+
+@nb.njit(cache=True, nogil=True)
+def _walk(  # type: ignore[no-untyped-def]
+    at, slot, version, kind, base, read_at, read_slot, current, newest, known
+):
+    found = np.empty(read_at.shape[0], np.int64)
+    c = 0
+    for r in range(read_at.shape[0] + 1):
+        limit = read_at[r] if r < read_at.shape[0] else np.iinfo(np.int64).max
+        while c < at.shape[0] and at[c] < limit:
+            s = slot[c]
+            time = version[c]
+            if kind[c] == 2 and not known[s]:
+                time = np.iinfo(np.int64).min
+            if s >= 0 and (not known[s] or time >= newest[s]):
+                current[s] = -1 if kind[c] == 1 else base + c
+                newest[s] = time
+                known[s] = True
+            c += 1
+        if r < read_at.shape[0]:
+            s = read_slot[r]
+            found[r] = current[s] if s >= 0 else -1
+    return found

@@ -1,0 +1,148 @@
+"""An application as a list of keyed stages: who needs what, by which key, in which order.
+
+A stage holds all state of one key: tables joined by it, features, scores, patterns. A row passes the stages of its stream in
+order; between two stages it is routed by the next key. A stream that only feeds a feature (or feeds it under another role)
+enters a stage by a lane of its own, and ends there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from dataflows.carry import carried
+from dataflows.needs import Key, Node, nodes_of, readings
+from dataflows.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Wave
+from models.application.resolved import Application, Feature, Pattern, Score
+
+
+def plan(application: Application, *, features_of: Iterable[str] = ()) -> Plan:
+    """Compile an application; of the streams in ``features_of`` every row comes out with all its features and scores."""
+    outputs = {name: frozenset(readings(application, application.streams[name])) for name in features_of}
+    return _Planner(application, nodes_of(application, frozenset(outputs))).build(outputs)
+
+
+class _Planner:
+    def __init__(self, application: Application, nodes: list[Node]) -> None:
+        self.application = application
+        self.waiting = nodes
+        self.have = {name: set(stream.fields) for name, stream in application.streams.items()}
+        self.prelude: dict[str, list[Step]] = {name: [] for name in application.streams}
+        self.last = dict.fromkeys(application.streams, SOURCE)
+        self.stages: list[Stage] = []
+        self.targets: dict[tuple[int, str], list[tuple[int, int]]] = {}
+
+    def build(self, outputs: Mapping[str, frozenset[str]]) -> Plan:
+        """Place all nodes, then work out who carries what."""
+        while self._place_unkeyed(None):
+            pass
+        while self.waiting:
+            self._add_stage()
+        targets = {origin: tuple(found) for origin, found in self.targets.items()}
+        prelude = {name: tuple(steps) for name, steps in self.prelude.items()}
+        columns, wanted = carried(self.application, self.stages, prelude, targets, outputs)
+        return Plan(self.application, tuple(self.stages), prelude, targets, columns, wanted, outputs, dict(self.last))
+
+    def _place_unkeyed(self, stage: Stage | None) -> bool:
+        """Place what takes a row alone and can be computed now; whether anything was."""
+        ready = [
+            node
+            for node in self.waiting
+            if node.key is None and node.needs <= self.have[node.stream] and (stage is None or node.stream in stage.fields)
+        ]
+        for node in ready:
+            assert isinstance(node.step, Derive | Lookup)
+            (self.prelude[node.stream] if stage is None else stage.steps).append(node.step)
+            self._done(node)
+        return bool(ready)
+
+    def _done(self, node: Node) -> None:
+        self.have[node.stream] |= node.gives
+        self.waiting.remove(node)
+
+    def _add_stage(self) -> None:
+        before = {name: set(columns) for name, columns in self.have.items()}
+        key = self._next_key(before)
+        stage = Stage(len(self.stages), key.entity)
+        while self._grow(stage, before) or self._place_unkeyed(stage):
+            pass
+        self.stages.append(stage)
+        self._connect(stage)
+
+    def _next_key(self, before: Mapping[str, set[str]]) -> Key:
+        """The key with most to do: by facts before patterns, since a pattern that could wait may need a later fact's stage."""
+        sizes: dict[Key, tuple[int, int]] = {}
+        for node in self.waiting:
+            if node.key is not None and self._ready(node, None, before):
+                facts, patterns = sizes.get(node.key, (0, 0))
+                is_pattern = isinstance(node.step, Pattern)
+                sizes[node.key] = (facts + (not is_pattern), patterns + is_pattern)
+        if not sizes:
+            names = ", ".join(sorted(node.name for node in self.waiting))
+            raise AssertionError(f"nothing can be planned next of {names}: the checker let a cycle through")
+        return max(sizes, key=lambda key: sizes[key])
+
+    def _grow(self, stage: Stage, before: Mapping[str, set[str]]) -> bool:
+        """Take in every node that the stage can hold now; whether there was any."""
+        chosen: list[Node] = []
+        for node in list(self.waiting):
+            if node.key is not None and self._fits(stage, node.stream, node.key) and self._ready(node, stage, before):
+                stage.fields[node.stream] = node.key.fields
+                chosen.append(node)
+        self._append(stage, chosen)
+        for node in chosen:
+            self._done(node)
+        return bool(chosen)
+
+    def _fits(self, stage: Stage, stream: str, key: Key) -> bool:
+        if stream in stage.fields:
+            return stage.fields[stream] == key.fields
+        return key.entity == stage.entity or key.fields in stage.fields.values()
+
+    def _ready(self, node: Node, stage: Stage | None, before: Mapping[str, set[str]]) -> bool:
+        if not node.needs <= self.have[node.stream]:
+            return False
+        for feed in node.feeds:
+            inside = stage is not None and stage.fields.get(feed.stream) == feed.fields
+            own = feed.stream == node.stream and node.key is not None and feed.fields == node.key.fields
+            if not feed.needs <= (self.have if inside or own else before)[feed.stream]:
+                return False
+        return True
+
+    def _append(self, stage: Stage, nodes: list[Node]) -> None:
+        stage.steps.extend(node.step for node in nodes if isinstance(node.step, Lookup))
+        features = {node.step.name: node.step for node in nodes if isinstance(node.step, Feature)}
+        if features:
+            stage.steps.append(Wave(tuple(features.values()), _readers(nodes, features)))
+        scores = {node.step.name: node.step for node in nodes if isinstance(node.step, Score)}
+        if scores:
+            stage.steps.append(Scoring(tuple(scores.values()), _readers(nodes, scores)))
+        stage.steps.extend(node.step for node in nodes if isinstance(node.step, Pattern))
+
+    def _connect(self, stage: Stage) -> None:
+        for step in stage.steps:
+            if isinstance(step, Lookup):
+                table = self.application.tables[step.join.table]
+                self._target((SOURCE, table.name), stage.index, stage.lane(table.name, table.key, primary=False, table=True))
+            elif isinstance(step, Wave):
+                self._feed(stage, step.features)
+            elif isinstance(step, Scoring):
+                self._feed(stage, step.scores)
+        for stream, fields in stage.fields.items():
+            self._target((self.last[stream], stream), stage.index, stage.lane(stream, fields, primary=True))
+        for stream in stage.fields:
+            self.last[stream] = stage.index
+
+    def _feed(self, stage: Stage, facts: Iterable[Feature | Score]) -> None:
+        for fact in facts:
+            stream = fact.of or ""
+            if stage.fields.get(stream) != fact.by.fields:
+                self._target((self.last[stream], stream), stage.index, stage.lane(stream, fact.by.fields, primary=False))
+
+    def _target(self, origin: tuple[int, str], stage: int, lane: int) -> None:
+        found = self.targets.setdefault(origin, [])
+        if (stage, lane) not in found:
+            found.append((stage, lane))
+
+
+def _readers(nodes: list[Node], facts: Mapping[str, object]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(node.stream for node in nodes if node.name == name) for name in facts}
