@@ -12,12 +12,12 @@ from collections.abc import Iterable, Mapping
 from dataflows.carry import carried
 from dataflows.needs import Key, Node, nodes_of, readings
 from dataflows.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Wave
-from models.application.resolved import Application, Feature, Pattern, Score
+from models.application.resolved import Application, Feature, Pattern, Score, Stream
 
 
 def plan(application: Application, *, features_of: Iterable[str] = ()) -> Plan:
     """Compile an application; of the streams in ``features_of`` every row comes out with all its features and scores."""
-    outputs = {name: frozenset(readings(application, application.streams[name])) for name in features_of}
+    outputs = {name: _outputs(application, application.streams[name]) for name in features_of}
     return _Planner(application, nodes_of(application, frozenset(outputs))).build(outputs)
 
 
@@ -142,6 +142,10 @@ class _Planner:
         found = self.targets.setdefault(origin, [])
         if (stage, lane) not in found:
             found.append((stage, lane))
+
+
+def _outputs(application: Application, stream: Stream) -> frozenset[str]:
+    return frozenset([*stream.fields, *stream.derive, *readings(application, stream)])
 
 
 def _readers(nodes: list[Node], facts: Mapping[str, object]) -> dict[str, tuple[str, ...]]:

@@ -1,0 +1,114 @@
+"""What becomes of each change of one partition of a table: a version that holds from its time, or from when it is seen.
+
+The leading run of snapshot rows holds since ever, and leaves the bound where it was: at the very beginning. A change that is
+late in its own partition is kept; it takes its place in the order at the partition's bound (language: tables).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataflows.batch import BEFORE_ALL, Batch, Rows
+from dataflows.deadlimit import DeadLimit
+from dataflows.decoding.decoded import DeadRow, Decoded, RawRows
+from dataflows.judge import Dead, Judged
+from dataflows.operators.versions import DELETE, SNAPSHOT, UPSERT
+from dataflows.origin import Located
+from dataflows.shard import CHANGE, VERSION
+from models.application.resolved import Table
+from models.values.column import Column
+from models.values.types import INT, TIMESTAMP
+
+TIME, IS_SNAPSHOT, IS_DELETE, IS_CHANGE = "__time", "__snapshot", "__delete", "__change"
+"""Columns that the decoder of changes adds: time (timestamp), and whether a row is a snapshot's, a deletion, a change at all."""
+
+
+class ChangeJudge:
+    """The state of one partition of a table."""
+
+    def __init__(self, table: Table, source: int, partition: int, max_dead: float = 0.05) -> None:
+        self.table = table
+        self.source = source
+        self.partition = partition
+        self.newest = BEFORE_ALL
+        self.leading = True
+        self.limit = DeadLimit(max_dead)
+
+    @property
+    def bound(self) -> int:
+        """No change takes effect before this time any more (microseconds)."""
+        return BEFORE_ALL if self.newest == BEFORE_ALL else self.newest - self.table.lateness
+
+    def judge(self, raw: RawRows, decoded: Decoded, topic: str, first_number: int, partition_number: int = 0) -> Judged:
+        """Judge the changes of one read, in order."""
+        place = Located(decoded.chunk, topic, partition_number, np.arange(first_number, first_number + decoded.n))
+        time: NDArray[np.int64] = decoded.columns[TIME].values
+        good: NDArray[np.bool_] = decoded.columns[IS_CHANGE].values.copy()
+        good[[row.row for row in decoded.dead]] = False
+        snapshot: NDArray[np.bool_] = decoded.columns[IS_SNAPSHOT].values & good
+        leading = self._leading(snapshot, good)
+        bounds = self._move(time, good & ~leading)
+        effective = np.where(leading, self._since(decoded, leading), np.maximum(time, bounds))
+        self.limit.count(decoded.n, sorted(row.row for row in decoded.dead), topic, first_number)
+        return Judged(
+            self._batch(raw, decoded, place, np.flatnonzero(good), effective, snapshot),
+            self.bound,
+            decoded.n,
+            dead=[self._dead(place, row) for row in decoded.dead],
+            filtered=decoded.n - int(good.sum()) - len(decoded.dead),
+            counts={"late_changes": int((good & ~leading & (time < bounds)).sum())},
+        )
+
+    def _leading(self, snapshot: NDArray[np.bool_], good: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which rows belong to the run of snapshot rows at the partition's begin."""
+        if not self.leading:
+            return np.zeros(len(good), np.bool_)
+        others = np.flatnonzero(good & ~snapshot)
+        if not len(others):
+            return snapshot
+        self.leading = False
+        leading = snapshot.copy()
+        leading[others[0] :] = False
+        return leading
+
+    def _since(self, decoded: Decoded, leading: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """From when leading snapshot rows hold: ever, or ``valid_from``."""
+        since = np.full(len(leading), BEFORE_ALL, np.int64)
+        if self.table.valid_from is not None:
+            column = decoded.columns[self.table.valid_from]
+            known = leading & column.is_valid()
+            since[known] = column.values[known]
+        return since
+
+    def _move(self, time: NDArray[np.int64], moves: NDArray[np.bool_]) -> NDArray[np.int64]:
+        newest = np.maximum.accumulate(np.where(moves, time, BEFORE_ALL)) if len(time) else time
+        newest = np.maximum(newest, self.newest)
+        if len(newest):
+            self.newest = int(newest[-1])
+        bounds: NDArray[np.int64] = np.where(newest == BEFORE_ALL, BEFORE_ALL, newest - self.table.lateness)
+        return bounds
+
+    def _batch(
+        self,
+        raw: RawRows,
+        decoded: Decoded,
+        place: Located,
+        rows: NDArray[np.int64],
+        effective: NDArray[np.int64],
+        snapshot: NDArray[np.bool_],
+    ) -> Batch | None:
+        if not len(rows):
+            return None
+        kind = np.where(decoded.columns[IS_DELETE].values, DELETE, np.where(snapshot, SNAPSHOT, UPSERT))
+        columns = {name: column for name, column in decoded.columns.items() if not name.startswith("__")}
+        columns[VERSION] = Column(TIMESTAMP, decoded.columns[TIME].values)
+        columns[CHANGE] = Column(INT, kind.astype(np.int64))
+        partition = np.full(decoded.n, self.partition, np.int32)
+        references = Rows([place], np.zeros(decoded.n, np.int32), np.arange(decoded.n))
+        return Batch(self.source, effective, partition, raw.offset, columns, references).take(rows)
+
+    def _dead(self, place: Located, row: DeadRow) -> Dead:
+        number = int(place.numbers[row.row])
+        value = place.raw(row.row)
+        return Dead(self.table.name, row.reason, row.detail, place.topic, place.partition, number, value)

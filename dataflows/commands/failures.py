@@ -1,0 +1,40 @@
+"""Errors as people see them: one line each, without a stack trace where the file or data is at fault."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+WRONG_INPUT, USAGE, OUTSIDE = 1, 2, 3
+"""Exit codes: the user's file or data is wrong; wrong usage; an outside system failed."""
+
+
+class UserError(Exception):
+    """Something that the user can mend; its text is all that they need to see."""
+
+    code = WRONG_INPUT
+
+
+def report(error: BaseException) -> int:
+    """Print an error to standard error; the exit code that fits it."""
+    known = _known(error)
+    if known is not None:
+        print(known, file=sys.stderr)
+        return WRONG_INPUT
+    if isinstance(error, OSError):
+        print(f"{error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
+        return OUTSIDE
+    traceback.print_exception(error, file=sys.stderr)
+    print("This is a defect of Tocsin, not of your file: please report it with the lines above.", file=sys.stderr)
+    return OUTSIDE
+
+
+def _known(error: BaseException) -> str | None:
+    """The message of an error that is the user's to mend, None for others."""
+    from dataflows.connectors.files import FileProblem
+    from dataflows.deadlimit import TooManyDead
+    from models.application.errors import ApplicationErrors
+
+    if isinstance(error, UserError | FileProblem | TooManyDead | ApplicationErrors):
+        return str(error)
+    return None

@@ -1,0 +1,59 @@
+"""``tocsin run``: streams in, flags out, until the input ends."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dataflows.commands.options import Application, Inputs, Json, Overlays, Params, pairs
+
+
+def run(
+    application: Application,
+    processes: Annotated[int, typer.Option(min=1, max=64, help="Worker processes over loopback.")] = 1,
+    shards: Annotated[int, typer.Option(min=1, max=4096, help="Virtual shards; more than processes.")] = 16,
+    param: Params = None,
+    input: Inputs = None,  # noqa: A002 - the option's name
+    with_: Overlays = None,
+    as_json: Json = False,
+    worker: Annotated[str | None, typer.Option(hidden=True)] = None,
+) -> None:
+    """Run an application over its inputs.
+
+    Example: tocsin run examples/card-fraud/app.yaml --input transactions=tx.jsonl
+    """
+    from dataflows.running import Job, run_here, run_processes, run_worker
+    from dataflows.commands.failures import UserError
+    from models.application.load import load, refuse_kafka
+
+    loaded = load(application, overlays=with_ or [], params=pairs(param, "--param"), inputs=pairs(input, "--input"))
+    if refused := refuse_kafka(loaded):
+        raise UserError("\n".join(str(error) for error in refused))
+    job = Job(loaded, shards, _now)
+    if worker is not None:
+        run_worker(job, worker)
+        return
+    started = time.perf_counter()
+    if processes == 1:
+        counts = run_here(job)
+    else:
+        arguments = [str(application), "--shards", str(shards)]
+        arguments += [f"--param={text}" for text in param or []] + [f"--input={text}" for text in input or []]
+        arguments += [f"--with={path}" for path in with_ or []]
+        counts = run_processes(job, processes, arguments)
+    from dataflows.commands.summary import summary
+
+    summary(loaded, counts, time.perf_counter() - started, as_json=as_json)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def where(path: str | tuple[str, str] | None) -> Path | None:
+    """The file of an output, None for standard output."""
+    return Path(path) if isinstance(path, str) else None

@@ -1,0 +1,137 @@
+"""The whole plan in one process without a runtime: readers in, outcomes out. Tests, ``match`` and small runs use it.
+
+Bytewax runs the same readers, router and shards (``dataflows.detect``); here a loop takes its place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from dataflows.batch import CLOSED, OPEN, Batch, Bound
+from dataflows.evidence import EvidenceMaker
+from dataflows.judge import Judged
+from dataflows.prelude import StaticTable, prepared
+from dataflows.route import Router
+from dataflows.shard import Found, Item, Shard
+from dataflows.steps import SOURCE, Plan
+
+
+class Reader(Protocol):
+    """One partition of a stream or table, read in order. ``partition``: its index over all; ``number``: in its input."""
+
+    source: str
+    partition: int
+    number: int
+    bound: int
+    done: bool
+
+    def read(self) -> Judged:
+        """The next rows; ``done`` with the last."""
+
+
+@dataclass(slots=True)
+class Result:
+    """What one turn of the engine gave."""
+
+    judged: Judged
+    source: str
+    hits: list[Found] = field(default_factory=list)
+    rows: list[tuple[str, Batch]] = field(default_factory=list)
+    bound: Bound = CLOSED
+
+
+class Engine:
+    """A plan's shards, fed by readers, in one process."""
+
+    def __init__(
+        self, plan: Plan, readers: Sequence[Reader], tables: Mapping[str, StaticTable] | None = None, shards: int = 1
+    ) -> None:
+        self.plan = plan
+        self.readers = readers
+        self.static = tables or {}
+        self.shards = shards
+        self.router = Router(plan, shards)
+        evidence = EvidenceMaker(plan.application, [reader.number for reader in readers])
+        self.stages = [
+            [Shard(plan, stage, senders(plan, stage.index, readers, shards), evidence) for _ in range(shards)]
+            for stage in plan.stages
+        ]
+        self.followers = {origin: followers(plan, origin) for origin in range(SOURCE, len(plan.stages))}
+
+    def run(self) -> Iterator[Result]:
+        """Read everything, always from the partition that is furthest behind in event time."""
+        while open_ := [reader for reader in self.readers if not reader.done]:
+            reader = min(open_, key=lambda reader: (reader.bound, reader.partition))
+            yield self.turn(reader, reader.read())
+
+    def turn(self, reader: Reader, judged: Judged) -> Result:
+        """Take what one read gave through all stages."""
+        result = Result(judged, reader.source)
+        waiting: dict[int, list[list[Item]]] = {}
+        bound = CLOSED if reader.done else Bound(judged.bound, reader.partition)
+        if judged.batch is not None:
+            batch = prepared(judged.batch, self.plan.prelude.get(reader.source, ()), self.static)
+            self._send(waiting, SOURCE, reader.source, batch, reader.partition)
+            if self.plan.last.get(reader.source) == SOURCE and reader.source in self.plan.outputs:
+                result.rows.append((reader.source, batch))
+        for stage in fed_by(self.plan, reader.source):
+            self._tell(waiting, stage, reader.partition, bound)
+        for stage in range(len(self.stages)):
+            if stage in waiting:
+                self._run_stage(stage, waiting, result)
+        return result
+
+    def _run_stage(self, index: int, waiting: dict[int, list[list[Item]]], result: Result) -> None:
+        for number, (shard, items) in enumerate(zip(self.stages[index], waiting[index], strict=True)):
+            if not items:
+                continue
+            outcome = shard.take(items)
+            sender = sender_of(len(self.readers), self.shards, index, number)
+            result.hits.extend(outcome.hits)
+            result.bound = min(result.bound, outcome.bound)
+            for stream, batch in outcome.rows:
+                self._send(waiting, index, stream, batch, sender)
+                if self.plan.last[stream] == index and stream in self.plan.outputs:
+                    result.rows.append((stream, batch))
+            for stage in self.followers[index]:
+                self._tell(waiting, stage, sender, outcome.bound)
+
+    def _send(self, waiting: dict[int, list[list[Item]]], origin: int, stream: str, batch: Batch, sender: int) -> None:
+        # Rows travel without a bound: what their sender knows of the order follows when all of them are on the way.
+        for stage in self.followers[origin]:
+            for lane, shard, rows in self.router.route(origin, stream, batch, stage):
+                waiting.setdefault(stage, [[] for _ in range(self.shards)])[shard].append(Item(sender, lane, rows, OPEN))
+
+    def _tell(self, waiting: dict[int, list[list[Item]]], stage: int, sender: int, bound: Bound) -> None:
+        for items in waiting.setdefault(stage, [[] for _ in range(self.shards)]):
+            items.append(Item(sender, 0, None, bound))
+
+
+def sender_of(partitions: int, shards: int, stage: int, shard: int) -> int:
+    """The number under which a stage's shard sends on; source partitions send under their own."""
+    return partitions + stage * shards + shard
+
+
+def senders(plan: Plan, stage: int, readers: Sequence[Reader], shards: int) -> list[int]:
+    """Everybody who may send rows to a stage."""
+    found: list[int] = []
+    for (origin, stream), targets in plan.targets.items():
+        if not any(target == stage for target, _ in targets):
+            continue
+        if origin == SOURCE:
+            found.extend(reader.partition for reader in readers if reader.source == stream)
+        else:
+            found.extend(sender_of(len(readers), shards, origin, shard) for shard in range(shards))
+    return sorted(set(found))
+
+
+def followers(plan: Plan, origin: int) -> list[int]:
+    """Stages that rows from an origin go to."""
+    return sorted({stage for (where, _), targets in plan.targets.items() if where == origin for stage, _ in targets})
+
+
+def fed_by(plan: Plan, source: str) -> list[int]:
+    """Stages that a source's partitions send to themselves."""
+    return sorted({stage for stage, _ in plan.targets.get((SOURCE, source), ())})

@@ -1,0 +1,181 @@
+"""What becomes of each decoded row of one partition: an event, a late event, a dead letter, a duplicate, or dropped.
+
+The order is that of the language: ``where`` on the fields it reads, dead letters, the bound moves, late, ``dedup``. All of it
+depends on the partition's content alone, never on how it was cut into batches.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataflows.batch import BEFORE_ALL, Batch, Rows
+from dataflows.deadlimit import DeadLimit
+from dataflows.decoding.decoded import DeadRow, Decoded, RawRows, Reason
+from dataflows.dedup import Dedup
+from dataflows.origin import Located
+from models.application.resolved import Stream
+from models.values.column import Column
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A late event: its place, its time and the bound it missed (microseconds), and its original bytes."""
+
+    stream: str
+    reason: str
+    topic: str
+    partition: int
+    offset: int
+    time: int
+    bound: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Dead:
+    """A row that could not be read: its place, why, and its original bytes."""
+
+    stream: str
+    reason: Reason
+    detail: str
+    topic: str
+    partition: int
+    offset: int
+    value: bytes
+
+
+@dataclass(slots=True)
+class Judged:
+    """What one read of a partition gave. ``bound`` in microseconds: no event before it is still to come."""
+
+    batch: Batch | None
+    bound: int
+    rows: int = 0
+    late: Sequence[Late] = ()
+    dead: Sequence[Dead] = ()
+    filtered: int = 0
+    duplicates: int = 0
+    bytes: int = 0
+    done: bool = False
+    counts: dict[str, int] = field(default_factory=dict)
+
+
+class Judge:
+    """The state of one partition of a stream. ``source`` and ``partition`` are its places in the plan's orders."""
+
+    def __init__(self, stream: Stream, source: int, partition: int, max_dead: float = 0.05) -> None:
+        self.stream = stream
+        self.source = source
+        self.partition = partition
+        self.first = frozenset({stream.time} | (stream.where.reads if stream.where else frozenset()))
+        self.newest = BEFORE_ALL
+        self.dedup = Dedup(stream.dedup) if stream.dedup else None
+        self.limit = DeadLimit(max_dead)
+
+    @property
+    def bound(self) -> int:
+        """No event before this time is accepted any more (microseconds)."""
+        return BEFORE_ALL if self.newest == BEFORE_ALL else self.newest - self.stream.lateness
+
+    def judge(self, raw: RawRows, decoded: Decoded, topic: str, first_number: int, partition_number: int = 0) -> Judged:
+        """Judge the rows of one read, in order."""
+        numbers = np.arange(first_number, first_number + decoded.n)
+        place = Located(decoded.chunk, topic, partition_number, numbers)
+        time: NDArray[np.int64] = decoded.columns[self.stream.time].values
+        dead = {row.row: row for row in decoded.dead}
+        dead.update(self._future(raw, time, dead))
+        dropped = self._dropped(decoded, dead)
+        for row in np.flatnonzero(dropped):
+            dead.pop(int(row), None)
+        good = np.ones(decoded.n, np.bool_)
+        good[list(dead)] = False
+        late = self._move(time, good, self._time_is_valid(decoded, dropped, dead), bounds := np.empty(decoded.n, np.int64))
+        kept = good & ~late & ~dropped
+        late &= good & ~dropped
+        duplicates = self._repeated(decoded, place, time, kept)
+        self.limit.count(decoded.n, sorted(dead), topic, first_number)
+        return Judged(
+            self._batch(raw, decoded, time, place, kept),
+            self.bound,
+            decoded.n,
+            [self._late(place, int(row), int(time[row]), int(bounds[row])) for row in np.flatnonzero(late)],
+            [self._dead(place, raw, row) for _, row in sorted(dead.items())],
+            int(dropped.sum()),
+            duplicates,
+        )
+
+    def _future(self, raw: RawRows, time: NDArray[np.int64], dead: dict[int, DeadRow]) -> dict[int, DeadRow]:
+        if self.stream.max_ahead is None or raw.timestamps is None:
+            return {}
+        ahead = np.flatnonzero(time > raw.timestamps + self.stream.max_ahead)
+        detail = "its time is more than max_ahead after the record's timestamp"
+        return {int(r): DeadRow(int(r), Reason.FUTURE_TIME, self.stream.time, detail) for r in ahead if int(r) not in dead}
+
+    def _dropped(self, decoded: Decoded, dead: dict[int, DeadRow]) -> NDArray[np.bool_]:
+        if self.stream.where is None:
+            return np.zeros(decoded.n, np.bool_)
+        column = self.stream.where.column(decoded.columns, decoded.n)
+        dropped = ~(column.values & column.is_valid())
+        unreadable = [row for row, found in dead.items() if found.field is None or found.field in self.first]
+        dropped[unreadable] = False
+        return np.asarray(dropped, np.bool_)
+
+    def _time_is_valid(self, decoded: Decoded, dropped: NDArray[np.bool_], dead: dict[int, DeadRow]) -> NDArray[np.bool_]:
+        moves = np.ones(decoded.n, np.bool_)
+        moves[list(dead)] = False
+        valid = decoded.columns[self.stream.time].valid
+        return moves if valid is None else moves & valid
+
+    def _move(
+        self, time: NDArray[np.int64], good: NDArray[np.bool_], moves: NDArray[np.bool_], bounds: NDArray[np.int64]
+    ) -> NDArray[np.bool_]:
+        """Move the bound row by row; which rows are late, and the bound at each."""
+        if not len(time):
+            return np.zeros(0, np.bool_)
+        newest = np.maximum.accumulate(np.where(moves, time, BEFORE_ALL))
+        np.maximum(newest, self.newest, out=newest)
+        self.newest = int(newest[-1])
+        bounds[:] = np.where(newest == BEFORE_ALL, BEFORE_ALL, newest - self.stream.lateness)
+        return np.asarray(time < bounds, np.bool_)
+
+    def _repeated(self, decoded: Decoded, place: Located, time: NDArray[np.int64], kept: NDArray[np.bool_]) -> int:
+        """Take repeated ids out of ``kept``; how many there were."""
+        if self.dedup is None:
+            return 0
+        ids = self._ids(decoded, place)
+        before = int(kept.sum())
+        for row in np.flatnonzero(kept):
+            kept[row] = self.dedup.keep(ids[row], int(time[row]))
+        self.dedup.forget(self.bound)
+        return before - int(kept.sum())
+
+    def _ids(self, decoded: Decoded, place: Located) -> Sequence[Any]:
+        if self.stream.id and self.stream.id in decoded.columns:
+            return decoded.columns[self.stream.id].to_list()
+        return [place.attributes(row).get("id") for row in range(decoded.n)]
+
+    def _batch(
+        self, raw: RawRows, decoded: Decoded, time: NDArray[np.int64], place: Located, kept: NDArray[np.bool_]
+    ) -> Batch | None:
+        n = decoded.n
+        if not kept.any():
+            return None
+        rows = Rows([place], np.zeros(n, np.int32), np.arange(n))
+        columns: dict[str, Column] = dict(decoded.columns)
+        partition = np.full(n, self.partition, np.int32)
+        batch = Batch(self.source, time, partition, raw.offset, columns, rows)
+        return batch if kept.all() else batch.take(np.flatnonzero(kept))
+
+    def _late(self, place: Located, row: int, time: int, bound: int) -> Late:
+        number = int(place.numbers[row])
+        return Late(self.stream.name, "lateness", place.topic, place.partition, number, time, bound, place.raw(row))
+
+    def _dead(self, place: Located, raw: RawRows, row: DeadRow) -> Dead:
+        number = int(place.numbers[row.row])
+        value = place.raw(row.row)
+        return Dead(self.stream.name, row.reason, row.detail, place.topic, place.partition, number, value)

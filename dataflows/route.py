@@ -1,0 +1,79 @@
+"""Rows to the shards that hold their keys: keyed once, hashed once, gathered once a column."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataflows.batch import Batch
+from dataflows.operators.canonical import canonical, hashes
+from dataflows.shard import CHANGE, HASH, KEY, VERSION
+from dataflows.steps import Plan
+from models.values.column import Column
+from models.values.strings import Strings
+from models.values.types import INT, STRING
+
+
+class Router:
+    """Splits batches for the lanes of a plan's stages over ``shards`` shards."""
+
+    def __init__(self, plan: Plan, shards: int) -> None:
+        self.plan = plan
+        self.shards = shards
+
+    def route(self, origin: int, stream: str, batch: Batch, stage: int) -> Iterator[tuple[int, int, Batch]]:
+        """(lane, shard, rows) for every place in a stage where a stream's rows go after an origin."""
+        for target, lane in self.plan.targets.get((origin, stream), ()):
+            if target == stage:
+                for shard, rows in self._split(stage, lane, batch):
+                    yield lane, shard, rows
+
+    def _split(self, stage: int, lane: int, batch: Batch) -> Iterator[tuple[int, Batch]]:
+        spec = self.plan.stages[stage].lanes[lane]
+        keyed, valid = self._keyed(batch, spec.fields, self.plan.columns[stage, lane])
+        if valid is not None and not spec.primary:
+            keyed, valid = keyed.take(np.flatnonzero(valid)), None
+        if self.shards == 1 or not spec.fields:
+            if len(keyed):
+                yield 0, keyed
+            return
+        shard = shard_of(keyed.columns[HASH].values.view(np.uint64), self.shards)
+        if valid is not None:
+            shard[~valid] = 0
+        order = np.argsort(shard, kind="stable")
+        gathered = keyed.take(order)
+        stops = np.cumsum(np.bincount(shard, minlength=self.shards))
+        begin = 0
+        for index, stop in enumerate(stops.tolist()):
+            if stop > begin:
+                yield index, gathered.take(slice(begin, stop))
+            begin = stop
+
+    def _keyed(
+        self, batch: Batch, fields: tuple[str, ...], needed: frozenset[str]
+    ) -> tuple[Batch, NDArray[np.bool_] | None]:
+        keys = [batch.columns[name] for name in fields]
+        valid: NDArray[np.bool_] | None = None
+        for column in keys:
+            if column.valid is not None:
+                valid = column.valid if valid is None else valid & column.valid
+        if valid is not None and valid.all():
+            valid = None
+        strings = canonical(keys) if keys else _empty(len(batch))
+        columns = {name: batch.columns[name] for name in needed}
+        columns.update({name: batch.columns[name] for name in (VERSION, CHANGE) if name in batch.columns})
+        columns[KEY] = Column(STRING, strings, valid)
+        columns[HASH] = Column(INT, hashes(strings).view(np.int64))
+        return Batch(batch.source, batch.time, batch.partition, batch.offset, columns, batch.rows), valid
+
+
+def shard_of(hash_: NDArray[np.uint64], shards: int) -> NDArray[np.int64]:
+    """The shard of each key: from the hash's upper half, since key tables use the lower."""
+    return ((hash_ >> np.uint64(32)) % np.uint64(shards)).astype(np.int64)
+
+
+def _empty(n: int) -> Strings:
+    zero = np.zeros(n, np.int64)
+    return Strings(np.zeros(0, np.uint8), zero, zero)

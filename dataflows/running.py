@@ -1,0 +1,119 @@
+"""Running a plan on Bytewax: in this process, or in several over loopback."""
+
+from __future__ import annotations
+
+import json
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+from dataflows.counts import Counts
+from dataflows.detect import Connectors, build
+from dataflows.plan import plan
+from dataflows.readers import file_readers, static_tables
+from dataflows.sinks import Sinks
+from models.application.resolved import Application
+
+EPOCH = timedelta(seconds=1)
+"""How often everything before a moment counts as done."""
+
+
+class WorkerFailed(Exception):
+    """A worker process ended in an error; its own message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What to run: an application, its number of virtual shards, and the clock for ``recordedtime``."""
+
+    application: Application
+    shards: int
+    now: Callable[[], str]
+
+
+def run_here(job: Job) -> Counts:
+    """Run to the end of the input in this process."""
+    sinks = Sinks(job.application, job.now)
+    _flow(job, sinks, None)
+    sinks.finish()
+    return sinks.counts
+
+
+def run_processes(job: Job, processes: int, arguments: list[str]) -> Counts:
+    """Run in several processes; ``arguments`` make a worker of the same command."""
+    addresses = ";".join(f"127.0.0.1:{port}" for port in _free_ports(processes))
+    counts = Counts()
+    with tempfile.TemporaryDirectory(prefix="tocsin-") as folder:
+        workers = [_start(arguments, number, addresses, Path(folder)) for number in range(processes)]
+        try:
+            codes = [worker.wait() for worker in workers]
+        finally:
+            for worker in workers:
+                worker.kill()
+        for number in range(processes):
+            path = Path(folder) / f"{number}.json"
+            if path.exists():
+                counts.add(json.loads(path.read_text()))
+        if any(codes):
+            raise WorkerFailed(_first_error(Path(folder), processes))
+    Sinks(job.application, job.now).finish()
+    return counts
+
+
+def run_worker(job: Job, worker: str) -> None:
+    """Be one worker process; ``worker`` is its number, all addresses, and the folder for what it has to say."""
+    number, addresses, folder = worker.split("|")
+    sinks = Sinks(job.application, job.now)
+    _flow(job, sinks, (addresses.split(";"), int(number)))
+    (Path(folder) / f"{number}.json").write_text(json.dumps(sinks.counts.as_dict()))
+
+
+def _flow(job: Job, sinks: Sinks, cluster: tuple[list[str], int] | None) -> None:
+    from bytewax._bytewax import cluster_main, run_main
+
+    compiled = plan(job.application)
+    readers = file_readers(compiled)
+    flow = build(compiled, Connectors(readers, static_tables(compiled), sinks), job.shards)
+    try:
+        if cluster is None:
+            run_main(flow, epoch_interval=EPOCH)
+        else:
+            cluster_main(flow, *cluster, epoch_interval=EPOCH, worker_count_per_proc=1)
+    except Exception as error:
+        raise (_cause(error) or error) from None
+
+
+def _cause(error: BaseException) -> BaseException | None:
+    """What really went wrong, under Bytewax's wrapping."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return error
+
+
+def _start(arguments: list[str], number: int, addresses: str, folder: Path) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "dataflows", "run", *arguments, "--worker", f"{number}|{addresses}|{folder}"]
+    with (folder / f"{number}.err").open("wb") as errors:
+        return subprocess.Popen(command, stderr=errors)
+
+
+def _first_error(folder: Path, processes: int) -> str:
+    """The message of the worker that failed on its own: the others only lost their peer."""
+    texts = [(folder / f"{number}.err").read_text(errors="replace").strip() for number in range(processes)]
+    own = [text for text in texts if text and "panicked" not in text]
+    return (own or [text for text in texts if text] or ["a worker process ended without a message"])[0]
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    try:
+        for each in sockets:
+            each.bind(("127.0.0.1", 0))
+        return [each.getsockname()[1] for each in sockets]
+    finally:
+        for each in sockets:
+            each.close()

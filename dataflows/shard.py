@@ -1,0 +1,341 @@
+"""One stage on one shard: rows in the total order through the stage's steps. Pure: items in, outcomes out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataflows.batch import Batch, Bound
+from dataflows.evidence import EvidenceMaker
+from dataflows.operators.keys import KeyTable
+from dataflows.operators.machine import PatternMachine
+from dataflows.operators.reorder import Chunk, Part, Reorder
+from dataflows.operators.versions import Versions
+from dataflows.operators.windows import Windows
+from dataflows.operators.zscore import ZScores
+from dataflows.steps import Derive, Lookup, Plan, Scoring, Stage, Wave
+from models.application.resolved import Feature, Pattern, Score
+from models.events.hit import Hit
+from models.values.column import Column, nulls
+
+KEY = "\0key"
+"""The column that holds a row's canonical key within a stage's lane (string), null where it has none."""
+HASH = "\0hash"
+"""The column with the key's hash (the bits of a uint64 in an int64)."""
+VERSION = "\0version"
+"""The column with a table change's version time (timestamp)."""
+CHANGE = "\0change"
+"""The column with a table change's kind: 0 upsert, 1 delete, 2 snapshot (int)."""
+
+
+class Item(NamedTuple):
+    """What travels to a shard: rows of a lane (or none) and what their sender knows of the order."""
+
+    sender: int
+    lane: int
+    batch: Batch | None
+    bound: Bound
+
+
+class Found(NamedTuple):
+    """A hit and all that a flag shows of it."""
+
+    pattern: Pattern
+    hit: Hit
+    key: bytes
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What a shard gives: hits, rows for later stages by stream, and how far it has come."""
+
+    bound: Bound
+    hits: list[Found] = field(default_factory=list)
+    rows: list[tuple[str, Batch]] = field(default_factory=list)
+
+
+class Shard:
+    """All state of one stage for the keys of one shard. ``senders``: who sends to it; ``evidence`` shows rows of hits."""
+
+    def __init__(self, plan: Plan, stage: Stage, senders: Iterable[int], evidence: EvidenceMaker) -> None:
+        self.plan = plan
+        self.stage = stage
+        self.evidence = evidence
+        self.reorder = Reorder(senders)
+        self.keys = KeyTable()
+        application = plan.application
+        self.windows = {id(step): Windows(step.features) for step in stage.steps if isinstance(step, Wave)}
+        self.scores = {id(step): ZScores(step.scores) for step in stage.steps if isinstance(step, Scoring)}
+        self.machines = {step.name: PatternMachine(step) for step in stage.steps if isinstance(step, Pattern)}
+        self.tables = {
+            lane.source: Versions({
+                name: spec.type for name, spec in application.tables[lane.source].fields.items()
+                if name in plan.columns[stage.index, index]
+            })
+            for index, lane in enumerate(stage.lanes) if lane.table
+        }  # fmt: skip
+
+    def take(self, items: Sequence[Item]) -> Outcome:
+        """Take rows and bounds; give all that has become certain."""
+        for item in items:
+            self.reorder.add(*item)
+        bound = self.reorder.watermark
+        chunk = self.reorder.release()
+        outcome = Outcome(bound)
+        if chunk is not None:
+            _Pass(self, chunk, outcome).run()
+        elif self.machines:
+            self._deadlines(outcome)
+        return outcome
+
+    def _deadlines(self, outcome: Outcome) -> None:
+        for step in self.stage.steps:
+            if isinstance(step, Pattern):
+                hits = self.machines[step.name].advance(outcome.bound.time, self._guard_at(step))
+                outcome.hits.extend(Found(step, hit, self.keys.key(hit.slot)) for hit in hits)
+
+    def _guard_at(self, pattern: Pattern) -> Any:
+        def passes(slot: int, time: int) -> bool:
+            if pattern.guard is None:
+                return True
+            values: dict[str, Any] = {}
+            for windows in self.windows.values():
+                values.update(windows.at(slot, time))
+            role = pattern.by.role
+            return pattern.guard.row({f"{name}[{role}]": value for name, value in values.items()}) is True
+
+        return passes
+
+
+class _Pass:
+    """One chunk on its way through the steps."""
+
+    def __init__(self, shard: Shard, chunk: Chunk, outcome: Outcome) -> None:
+        self.shard = shard
+        self.stage = shard.stage
+        self.chunk = chunk
+        self.outcome = outcome
+        self.n = len(chunk)
+        self.parts = {part.lane: part for part in chunk.parts}
+        self.columns = {part.lane: dict(part.batch.columns) for part in chunk.parts}
+        self.slots = {part.lane: self._slots_of(part) for part in chunk.parts}
+        self.primary = {
+            lane.source: index for index, lane in enumerate(self.stage.lanes) if lane.primary and index in self.parts
+        }
+        self.slot = self._spread_slots()
+
+    def run(self) -> None:
+        """Take the steps, then pass rows on."""
+        for table, versions in self.shard.tables.items():
+            self._changes(table, versions)
+        for step in self.stage.steps:
+            match step:
+                case Derive():
+                    self._derive(step)
+                case Lookup():
+                    pass
+                case Wave():
+                    self._wave(step)
+                case Scoring():
+                    self._scoring(step)
+                case Pattern():
+                    self._pattern(step)
+        for windows in self.shard.windows.values():
+            windows.trim()
+        for stream, lane in self.primary.items():
+            self._pass_on(stream, lane)
+
+    def _slots_of(self, part: Part) -> NDArray[np.int64]:
+        key, hashes = part.batch.columns[KEY], part.batch.columns[HASH].values.view(np.uint64)
+        if key.valid is None:
+            return self.shard.keys.slots(key.values, hashes)
+        slots = np.full(len(key), -1, np.int64)
+        here = np.flatnonzero(key.valid)
+        slots[here] = self.shard.keys.slots(key.values.take(here), hashes[here])
+        return slots
+
+    def _spread_slots(self) -> NDArray[np.int64]:
+        if len(self.parts) == 1:
+            return next(iter(self.slots.values()))
+        slots = np.empty(self.n, np.int64)
+        for lane, part in self.parts.items():
+            slots[part.at] = self.slots[lane]
+        return slots
+
+    def _changes(self, table: str, versions: Versions) -> None:
+        """Apply a table's changes, and let every join read it as of its rows."""
+        lookups = [s for s in self.stage.steps if isinstance(s, Lookup) and s.join.table == table and s.stream in self.primary]
+        lane = next(index for index, lane in enumerate(self.stage.lanes) if lane.table and lane.source == table)
+        empty = np.zeros(0, np.int64)
+        changes = (empty, empty, empty, np.zeros(0, np.int8))
+        columns: Mapping[str, Column] = {}
+        if lane in self.parts:
+            columns = self.columns[lane]
+            kind = columns[CHANGE].values.astype(np.int8)
+            changes = (self._places(lane), self.slots[lane], columns[VERSION].values, kind)
+        reads = [(self._places(lane), self.slots[lane]) for lane in (self.primary[step.stream] for step in lookups)]
+        for step, references in zip(lookups, versions.apply(changes, columns, reads), strict=True):
+            target = self.columns[self.primary[step.stream]]
+            for name in step.columns:
+                target[f"{step.join.name}.{name}"] = versions.read(name, references)
+        versions.compact()
+
+    def _derive(self, step: Derive) -> None:
+        lane = self.primary.get(step.stream)
+        if lane is not None:
+            self.columns[lane][step.column] = step.expression.column(self.columns[lane], len(self.parts[lane].batch))
+
+    def _wave(self, step: Wave) -> None:
+        found = self.shard.windows[id(step)].process(
+            self.slot,
+            self.chunk.time,
+            {(fact.of, fact.by.fields): self._adds(fact) for fact in step.features},
+            {fact.name: self._reads(step.readers[fact.name]) for fact in step.features},
+            {fact.name: self._value(fact) for fact in step.features if fact.value is not None},
+            {fact.name: self._where(fact) for fact in step.features if fact.where is not None},
+            self._event_columns(step),
+        )
+        for fact in step.features:
+            self._give(fact.name, step.readers[fact.name], found, fact.event_fields if fact.event else ())
+
+    def _scoring(self, step: Scoring) -> None:
+        found = self.shard.scores[id(step)].process(
+            self.slot,
+            self.chunk.time,
+            {(score.of or "", score.by.fields): self._adds(score) for score in step.scores},
+            {score.name: self._reads(step.readers[score.name]) for score in step.scores},
+            {score.name: self._value(score) for score in step.scores},
+            {score.name: self._where(score) for score in step.scores if score.where is not None},
+        )
+        for score in step.scores:
+            self._give(score.name, step.readers[score.name], found, ())
+
+    def _lane_of(self, fact: Feature | Score) -> int | None:
+        for index, lane in enumerate(self.stage.lanes):
+            if lane.source == fact.of and lane.fields == fact.by.fields and not lane.table and index in self.parts:
+                return index
+        return None
+
+    def _mask(self, lanes: Iterable[int]) -> NDArray[np.bool_] | None:
+        """Rows of these lanes that have a key; None means all rows."""
+        chosen = list(lanes)
+        if len(self.parts) == 1 and chosen and not (self.slot < 0).any():
+            return None
+        mask = np.zeros(self.n, np.bool_)
+        for lane in chosen:
+            mask[self._places(lane)] = True
+        return mask & (self.slot >= 0)
+
+    def _adds(self, fact: Feature | Score) -> NDArray[np.bool_] | None:
+        lane = self._lane_of(fact)
+        return self._mask([] if lane is None else [lane])
+
+    def _reads(self, streams: Iterable[str]) -> NDArray[np.bool_] | None:
+        return self._mask(self.primary[stream] for stream in streams if stream in self.primary)
+
+    def _value(self, fact: Feature | Score) -> Column:
+        assert fact.value is not None
+        lane = self._lane_of(fact)
+        if lane is None:
+            return nulls(fact.value.type, self.n)
+        return self._spread(fact.value.column(self.columns[lane], len(self.parts[lane].batch)), lane)
+
+    def _where(self, fact: Feature | Score) -> NDArray[np.bool_] | None:
+        assert fact.where is not None
+        lane = self._lane_of(fact)
+        if lane is None:
+            return np.zeros(self.n, np.bool_)
+        found = self._spread(fact.where.column(self.columns[lane], len(self.parts[lane].batch)), lane)
+        return np.asarray(found.values if found.valid is None else found.values & found.valid, np.bool_)
+
+    def _event_columns(self, step: Wave) -> dict[str, Column]:
+        columns: dict[str, Column] = {}
+        for fact in step.features:
+            if fact.event:
+                lane = self._lane_of(fact)
+                for name in fact.event_fields:
+                    type_ = self.shard.plan.application.streams[fact.of].fields[name].type
+                    given = None if lane is None else self.columns[lane][name]
+                    columns[name] = nulls(type_, self.n) if given is None or lane is None else self._spread(given, lane)
+        return columns
+
+    def _spread(self, column: Column, lane: int) -> Column:
+        """A lane's column over all rows of the chunk."""
+        at = self.parts[lane].at
+        if at is None:
+            return column
+        source = np.zeros(self.n, np.int64)
+        source[at] = np.arange(len(at))
+        valid = np.zeros(self.n, np.bool_)
+        valid[at] = column.is_valid()
+        whole = column.take(source)
+        return Column(column.type, whole.values, valid)
+
+    def _places(self, lane: int) -> NDArray[np.int64]:
+        at = self.parts[lane].at
+        return np.arange(self.n) if at is None else at
+
+    def _give(self, name: str, streams: Iterable[str], found: Mapping[str, Column], fields: Sequence[str]) -> None:
+        for stream in streams:
+            lane = self.primary.get(stream)
+            if lane is None:
+                continue
+            at = self.parts[lane].at
+            column = f"{name}[{','.join(self.stage.fields[stream])}]"
+            for suffix in [f".{field}" for field in fields] or [""]:
+                whole = found[f"{name}{suffix}"]
+                self.columns[lane][column + suffix] = whole if at is None else whole.take(at)
+
+    def _pattern(self, pattern: Pattern) -> None:
+        lane = self.primary.get(pattern.on)
+        machine = self.shard.machines[pattern.name]
+        guard_at = self.shard._guard_at(pattern)
+        if lane is None:
+            hits = machine.advance(self.outcome.bound.time, guard_at)
+        else:
+            hits = self._step(pattern, machine, lane, guard_at)
+        self.outcome.hits.extend(Found(pattern, hit, self.shard.keys.key(hit.slot)) for hit in hits)
+
+    def _step(self, pattern: Pattern, machine: PatternMachine, lane: int, guard_at: Any) -> list[Hit]:
+        batch, columns, slots = self.parts[lane].batch, self.columns[lane], self.slots[lane]
+        rows: NDArray[np.int64] | None = None
+        if (slots < 0).any():
+            rows = np.flatnonzero(slots >= 0)
+            batch, slots = batch.take(rows), slots[rows]
+            columns = {name: column.take(rows) for name, column in columns.items()}
+        when = _true(pattern.when.column(columns, len(batch)))
+        clear = None if pattern.clear is None else _true(pattern.clear.column(columns, len(batch)))
+        passes = self._passes(pattern, batch, columns)
+        evidence = self.shard.evidence.reader(pattern, batch, columns)
+        return machine.step(slots, batch.time, when, clear, passes, evidence, guard_at, self.outcome.bound.time)
+
+    def _passes(self, pattern: Pattern, batch: Batch, columns: Mapping[str, Column]) -> NDArray[np.bool_] | None:
+        passes: NDArray[np.bool_] | None = None
+        if pattern.active is not None:
+            passes = pattern.active.calendar.contains_all(batch.time) == pattern.active.inside
+        if pattern.guard is not None:
+            guard = _true(pattern.guard.column(columns, len(batch)))
+            passes = guard if passes is None else passes & guard
+        return passes
+
+    def _pass_on(self, stream: str, lane: int) -> None:
+        plan, index = self.shard.plan, self.stage.index
+        needed: set[str] = set()
+        for target in plan.targets.get((index, stream), ()):
+            needed |= plan.columns[target]
+        if stream in plan.outputs:
+            needed |= plan.outputs[stream]
+        elif not plan.targets.get((index, stream)):
+            return
+        batch = self.parts[lane].batch
+        columns = {name: column for name, column in self.columns[lane].items() if name in needed}
+        self.outcome.rows.append((stream, Batch(batch.source, batch.time, batch.partition, batch.offset, columns, batch.rows)))
+
+
+def _true(column: Column) -> NDArray[np.bool_]:
+    values: NDArray[np.bool_] = column.values
+    return values if column.valid is None else values & column.valid

@@ -1,0 +1,82 @@
+"""The Bytewax shim of a stage: names of shards, and one shard as the logic behind its name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from functools import cache
+
+from bytewax.operators import StatefulBatchLogic
+
+from dataflows.shard import Item, Outcome, Shard
+
+_BALANCE = 64
+"""Names are chosen so that Bytewax spreads them evenly over every worker count that divides this."""
+
+
+class Logic(StatefulBatchLogic[Item, Outcome, bytes]):
+    """One shard of one stage; Bytewax calls it with all items of an activation."""
+
+    def __init__(self, shard: Shard) -> None:
+        self.shard = shard
+
+    def on_batch(self, values: list[Item]) -> tuple[Iterable[Outcome], bool]:
+        """Take rows and bounds; one outcome."""
+        return [self.shard.take(values)], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> bytes:
+        """Nothing: without a state directory there is no recovery."""
+        return b""
+
+
+@cache
+def shard_names(shards: int) -> tuple[str, ...]:
+    """A Bytewax key for each shard; shard s goes to worker s % workers where workers divides 64.
+
+    Bytewax sends a key to the worker ``SipHash-1-3(key + 0xff, zero keys) % workers``; a wrong prediction costs balance, never
+    correctness.
+    """
+    return tuple(_salted(shard) for shard in range(shards))
+
+
+def _salted(shard: int) -> str:
+    salt = 0
+    while siphash13(f"{shard}.{salt}".encode() + b"\xff") % _BALANCE != shard % _BALANCE:
+        salt += 1
+    return f"{shard}.{salt}"
+
+
+def siphash13(data: bytes) -> int:
+    """SipHash-1-3 with zero keys (Aumasson and Bernstein, 2012), as Rust's DefaultHasher computes it."""
+    v = [0x736F6D6570736575, 0x646F72616E646F6D, 0x6C7967656E657261, 0x7465646279746573]
+    end = len(data) - len(data) % 8
+    for at in range(0, end, 8):
+        _mix(v, int.from_bytes(data[at : at + 8], "little"))
+    _mix(v, int.from_bytes(data[end:], "little") | (len(data) & 0xFF) << 56)
+    v[2] ^= 0xFF
+    for _ in range(3):
+        _round(v)
+    return v[0] ^ v[1] ^ v[2] ^ v[3]
+
+
+def _mix(v: list[int], word: int) -> None:
+    v[3] ^= word
+    _round(v)
+    v[0] ^= word
+
+
+def _round(v: list[int]) -> None:
+    mask = (1 << 64) - 1
+
+    def turn(x: int, bits: int) -> int:
+        return ((x << bits) | (x >> (64 - bits))) & mask
+
+    v[0] = (v[0] + v[1]) & mask
+    v[1] = turn(v[1], 13) ^ v[0]
+    v[0] = turn(v[0], 32)
+    v[2] = (v[2] + v[3]) & mask
+    v[3] = turn(v[3], 16) ^ v[2]
+    v[0] = (v[0] + v[3]) & mask
+    v[3] = turn(v[3], 21) ^ v[0]
+    v[2] = (v[2] + v[1]) & mask
+    v[1] = turn(v[1], 17) ^ v[2]
+    v[2] = turn(v[2], 32)
