@@ -1,1 +1,1 @@
-"""TODOC."""
+"""The responder service."""

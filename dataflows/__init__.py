@@ -1,1 +1,1 @@
-"""TODOC."""
+"""The engine and its wiring: from sources through stages to flags."""

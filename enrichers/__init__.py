@@ -1,1 +1,1 @@
-"""TODOC."""
+"""Facts added from outside the stream."""

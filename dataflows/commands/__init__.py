@@ -1,1 +1,1 @@
-"""TODOC."""
+"""The command line: one command a file."""

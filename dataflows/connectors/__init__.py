@@ -1,1 +1,1 @@
-"""TODOC."""
+"""Sources and sinks."""

@@ -1,1 +1,1 @@
-"""TODOC."""
+"""Bytes to typed columns, with an exact verdict for every row."""

@@ -1,1 +1,1 @@
-"""TODOC."""
+"""Pure operators on batches: state in, state and outcomes out."""

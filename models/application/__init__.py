@@ -1,1 +1,1 @@
-"""TODOC."""
+"""The application file: loading, checking, resolving."""

@@ -1,1 +1,1 @@
-"""TODOC."""
+"""Streaming anomaly scores."""

@@ -1,1 +1,1 @@
-"""TODOC."""
+"""Events as contracts: evidence, hits, flags, dead letters, ids."""

@@ -1,1 +1,1 @@
-"""TODOC."""
+"""SQL expressions: parsed, typed, evaluated on columns and rows, explained."""

@@ -1,0 +1,35 @@
+# Everything runs from .venv, made from the locked requirements by whichever Python 3.12 or 3.11 there is.
+PYTHON := $(shell for p in python3.12 python3.11 python3; do $$p -c 'import sys; sys.exit(not (3,11) <= sys.version_info[:2] < (3,13))' 2>/dev/null && echo $$p && break; done)
+VENV := .venv
+STAMP := $(VENV)/.locked
+
+.PHONY: setup demo test lint bench soak docs
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock
+	@test -n "$(PYTHON)" || { echo "Tocsin needs Python 3.11 or 3.12; none was found on the PATH."; exit 1; }
+	test -x $(VENV)/bin/python || $(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	./tocsin warm
+	touch $(STAMP)
+
+demo: setup
+	./tocsin demo
+
+test: setup
+	$(VENV)/bin/python -m pytest -q -n 2
+
+lint: setup
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/mypy
+	$(VENV)/bin/lint-imports
+
+bench: setup
+	$(VENV)/bin/python -m benchmarks
+
+soak: setup
+	$(VENV)/bin/python -m pytest -q -m soak
+
+docs: setup
+	$(VENV)/bin/python -m pytest -q tests/docs

@@ -1,0 +1,77 @@
+"""Stored values as text and as JSON."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+from models.values.types import Kind, Type
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_DAY_ONE = date(1970, 1, 1)
+_SAFE = 2**53
+
+
+def to_text(type_: Type, value: Any) -> str:
+    """A stored value as people read it; NULL is empty.
+
+    >>> from models.values.types import decimal
+    >>> to_text(decimal(12, 2), 1050)
+    '10.50'
+    """
+    if value is None:
+        return ""
+    match type_.kind:
+        case Kind.BOOL:
+            return "true" if value else "false"
+        case Kind.DECIMAL:
+            return str(Decimal(value).scaleb(-type_.scale))
+        case Kind.FLOAT:
+            return repr(value)
+        case Kind.TIMESTAMP:
+            return time_text(value)
+        case Kind.DATE:
+            return (_DAY_ONE + timedelta(days=value)).isoformat()
+        case Kind.INTERVAL:
+            return interval_text(value)
+        case Kind.LIST:
+            return "[" + ", ".join(to_text(type_.item or type_, item) for item in value) + "]"
+    return str(value)
+
+
+def to_json(type_: Type, value: Any) -> Any:
+    """A stored value as JSON holds it: decimals and integers beyond 2^53 as text, intervals in seconds."""
+    if value is None:
+        return None
+    match type_.kind:
+        case Kind.BOOL | Kind.FLOAT | Kind.STRING:
+            return value
+        case Kind.INT:
+            return value if -_SAFE <= value <= _SAFE else str(value)
+        case Kind.INTERVAL:
+            return value / 1_000_000
+        case Kind.LIST:
+            return [to_json(type_.item or type_, item) for item in value]
+    return to_text(type_, value)
+
+
+def time_text(time: int) -> str:
+    """RFC 3339 in UTC; a fraction only where there is one."""
+    try:
+        moment = _EPOCH + timedelta(microseconds=time)
+    except OverflowError:
+        return f"{time}us"
+    return moment.replace(tzinfo=None).isoformat() + "Z"
+
+
+def interval_text(microseconds: int) -> str:
+    """A span of time in its largest fitting units, as ``1h30m``."""
+    if microseconds == 0:
+        return "0s"
+    sign, rest, text = "-" if microseconds < 0 else "", abs(microseconds), ""
+    for size, unit in ((86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s"), (1_000, "ms"), (1, "us")):
+        count, rest = divmod(rest, size)
+        if count:
+            text += f"{count}{unit}"
+    return sign + text
