@@ -1,0 +1,306 @@
+"""The fast reading of JSON rows: one pass over the bytes, giving up on every row that is not provably plain."""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+STRING, BOOL, INT, FLOAT, DECIMAL, TIMESTAMP, DATE = 0, 1, 2, 3, 4, 5, 6
+TENS = np.array([10.0**i for i in range(23)])
+WHOLE_TENS = np.array([10**i for i in range(19)], np.int64)
+
+
+@nb.njit(cache=True, inline="always")
+def _space(b, i):  # type: ignore[no-untyped-def]
+    while b[i] == 32 or b[i] == 9 or b[i] == 13 or b[i] == 10:
+        i += 1
+    return i
+
+
+@nb.njit(cache=True)
+def two(b, i):  # type: ignore[no-untyped-def]
+    """Two digits as a number, -1 if they are none."""
+    x, y = np.int64(b[i]) - 48, np.int64(b[i + 1]) - 48
+    return x * 10 + y if 0 <= x <= 9 and 0 <= y <= 9 else np.int64(-1)
+
+
+@nb.njit(cache=True)
+def days_of(year, month, day):  # type: ignore[no-untyped-def]
+    """Days since 1970-01-01 of a date in the Gregorian calendar, or -2^62 if there is no such day (Hinnant, 2013)."""
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    longest = 30 if month == 4 or month == 6 or month == 9 or month == 11 else 31
+    if month == 2:
+        longest = 29 if leap else 28
+    if year < 1 or month < 1 or month > 12 or day < 1 or day > longest:
+        return np.int64(-(2**62))
+    y = year - 1 if month <= 2 else year
+    era = y // 400
+    of_era = y - era * 400
+    of_year = (153 * (month - 3 if month > 2 else month + 9) + 2) // 5 + day - 1
+    return np.int64(era * 146097 + of_era * 365 + of_era // 4 - of_era // 100 + of_year - 719468)
+
+
+@nb.njit(cache=True)
+def date_at(b, i, size):  # type: ignore[no-untyped-def]
+    """Days of YYYY-MM-DD, -2^62 if it is none."""
+    if size != 10 or b[i + 4] != 45 or b[i + 7] != 45:
+        return np.int64(-(2**62))
+    high, low, month, day = two(b, i), two(b, i + 2), two(b, i + 5), two(b, i + 8)
+    if high < 0 or low < 0 or month < 0 or day < 0:
+        return np.int64(-(2**62))
+    return days_of(high * 100 + low, month, day)
+
+
+@nb.njit(cache=True)
+def moment_at(b, i, size):  # type: ignore[no-untyped-def]
+    """Microseconds of YYYY-MM-DDTHH:MM:SS[.f…]Z, -2^62 if it is not plainly that."""
+    bad = np.int64(-(2**62))
+    if size < 20 or size > 30 or b[i + 10] != 84 or b[i + 13] != 58 or b[i + 16] != 58 or b[i + size - 1] != 90:
+        return bad
+    days = date_at(b, i, 10)
+    hour, minute, second = two(b, i + 11), two(b, i + 14), two(b, i + 17)
+    if days == bad or hour < 0 or hour > 23 or minute < 0 or minute > 59 or second < 0 or second > 59:
+        return bad
+    micros = np.int64(0)
+    if size > 20:
+        digits = size - 21
+        if b[i + 19] != 46 or digits < 1 or digits > 9:
+            return bad
+        for k in range(digits):
+            c = np.int64(b[i + 20 + k]) - 48
+            if c < 0 or c > 9:
+                return bad
+            if k < 6:
+                micros = micros * 10 + c
+        for _ in range(6 - digits):
+            micros *= 10
+    return days * 86_400_000_000 + (hour * 3600 + minute * 60 + second) * 1_000_000 + micros
+
+
+@nb.njit(cache=True)
+def number_at(b, i, kind, scale, precision, unit, ints, floats, f, r):  # type: ignore[no-untyped-def]
+    """Read a number for a field (f < 0: only over it); the place behind it, -1 where the row must be read strictly."""
+    negative = b[i] == 45
+    if negative:
+        i += 1
+    m = np.int64(0)
+    digits = 0
+    begin = i
+    while 48 <= b[i] <= 57:
+        if digits < 19:
+            m = m * 10 + (b[i] - 48)
+        digits += 1
+        i += 1
+    if digits == 0 or (digits > 1 and b[begin] == 48):
+        return -1
+    fraction = 0
+    if b[i] == 46:
+        i += 1
+        while 48 <= b[i] <= 57:
+            if digits < 19:
+                m = m * 10 + (b[i] - 48)
+            digits += 1
+            fraction += 1
+            i += 1
+        if fraction == 0:
+            return -1
+    if b[i] == 101 or b[i] == 69 or digits > 18:
+        return -1
+    if f < 0:
+        return i
+    if kind == FLOAT:
+        if digits > 15:
+            return -1
+        value = np.float64(m) / TENS[fraction]
+        floats[f, r] = -value if negative else value
+        return i
+    if kind == DECIMAL:
+        while fraction > scale and m % 10 == 0:
+            m //= 10
+            fraction -= 1
+        if fraction > scale or m >= WHOLE_TENS[18 - scale + fraction]:
+            return -1
+        m *= WHOLE_TENS[scale - fraction]
+        if m >= WHOLE_TENS[precision]:
+            return -1
+        ints[f, r] = -m if negative else m
+        return i
+    if fraction > 0:
+        return -1
+    if kind == INT:
+        ints[f, r] = -m if negative else m
+        return i
+    if kind == TIMESTAMP and unit >= 0:
+        if negative:
+            m = -m
+        if unit == 0:
+            m = m // 1000
+        else:
+            if m > 253_402_300_799_999_999 // unit or m < -62_135_596_800_000_000 // unit:
+                return -1
+            m *= unit
+        ints[f, r] = m
+        return i
+    return -1
+
+
+@nb.njit(cache=True, nogil=True)
+def scan_rows(  # type: ignore[no-untyped-def]
+    b, start, stop, keys, key_at, kinds, scales, precisions, units, required, ints, floats, lengths, known, odd
+):
+    """Read rows into [field, row] matrices; ``odd`` marks the rows that must be read strictly.
+
+    ints (and floats, the same memory): the value, or where a string starts; lengths: of strings; known: whether there is one.
+    """
+    fields = kinds.shape[0]
+    wanted = np.uint64(0)
+    for f in range(fields):
+        if required[f]:
+            wanted |= np.uint64(1) << np.uint64(f)
+    for r in range(start.shape[0]):
+        end = stop[r]
+        i = _space(b, start[r])
+        good = b[i] == 123 and i < end
+        guess = 0
+        seen = np.uint64(0)
+        has = np.uint64(0)
+        if good:
+            i = _space(b, i + 1)
+            if b[i] == 125:
+                i += 1
+            else:
+                while True:
+                    if b[i] != 34:
+                        good = False
+                        break
+                    i += 1
+                    k0 = i
+                    while b[i] != 34 and b[i] != 92 and 32 <= b[i] < 128:
+                        i += 1
+                    if b[i] != 34:
+                        good = False
+                        break
+                    size = i - k0
+                    i = _space(b, i + 1)
+                    if b[i] != 58:
+                        good = False
+                        break
+                    i = _space(b, i + 1)
+                    f = -1
+                    for g in range(fields):
+                        c = guess + g
+                        if c >= fields:
+                            c -= fields
+                        o = key_at[c]
+                        if key_at[c + 1] - o == size:
+                            same = True
+                            for q in range(size):
+                                if keys[o + q] != b[k0 + q]:
+                                    same = False
+                                    break
+                            if same:
+                                f = c
+                                break
+                    kind = -1
+                    if f >= 0:
+                        guess = f + 1 if f + 1 < fields else 0
+                        bit = np.uint64(1) << np.uint64(f)
+                        if seen & bit:
+                            good = False
+                            break
+                        seen |= bit
+                        kind = kinds[f]
+                    ch = b[i]
+                    if ch == 34:
+                        i += 1
+                        s0 = i
+                        while b[i] != 34 and b[i] != 92 and 32 <= b[i] < 128:
+                            i += 1
+                        if b[i] != 34:
+                            good = False
+                            break
+                        if f >= 0:
+                            if kind == STRING:
+                                ints[f, r] = s0
+                                lengths[f, r] = i - s0
+                            elif kind == TIMESTAMP or kind == DATE:
+                                value = moment_at(b, s0, i - s0) if kind == TIMESTAMP else date_at(b, s0, i - s0)
+                                if value == -(2**62):
+                                    good = False
+                                    break
+                                ints[f, r] = value
+                            else:
+                                good = False
+                                break
+                            has |= np.uint64(1) << np.uint64(f)
+                        i += 1
+                    elif ch == 45 or 48 <= ch <= 57:
+                        if f >= 0:
+                            i = number_at(b, i, kind, scales[f], precisions[f], units[f], ints, floats, f, r)
+                            has |= np.uint64(1) << np.uint64(f)
+                        else:
+                            i = number_at(b, i, 0, 0, 0, 0, ints, floats, -1, r)
+                        if i < 0:
+                            good = False
+                            break
+                    elif ch == 110 and b[i + 1] == 117 and b[i + 2] == 108 and b[i + 3] == 108:
+                        i += 4
+                    elif ch == 116 and b[i + 1] == 114 and b[i + 2] == 117 and b[i + 3] == 101:
+                        if f >= 0:
+                            if kind != BOOL:
+                                good = False
+                                break
+                            ints[f, r] = 1
+                            has |= np.uint64(1) << np.uint64(f)
+                        i += 4
+                    elif ch == 102 and b[i + 1] == 97 and b[i + 2] == 108 and b[i + 3] == 115 and b[i + 4] == 101:
+                        if f >= 0:
+                            if kind != BOOL:
+                                good = False
+                                break
+                            ints[f, r] = 0
+                            has |= np.uint64(1) << np.uint64(f)
+                        i += 5
+                    else:
+                        good = False
+                        break
+                    i = _space(b, i)
+                    if b[i] == 44:
+                        i = _space(b, i + 1)
+                        continue
+                    if b[i] == 125:
+                        i += 1
+                        break
+                    good = False
+                    break
+            if good and _space(b, i) < end:
+                good = False
+            if i > end or (wanted & ~has):
+                good = False
+        odd[r] = not good
+        if good:
+            for f in range(fields):
+                known[f, r] = (has >> np.uint64(f)) & np.uint64(1)
+
+
+@nb.njit(cache=True, nogil=True)
+def line_ends(b, n, start, stop):  # type: ignore[no-untyped-def]
+    """Where the lines of ``b[:n]`` that are not blank begin and end; how many there are."""
+    rows = 0
+    begin = 0
+    for i in range(n + 1):
+        if i == n or b[i] == 10:
+            end = i
+            if end > begin and b[end - 1] == 13:
+                end -= 1
+            blank = True
+            for k in range(begin, end):
+                if b[k] != 32 and b[k] != 9:
+                    blank = False
+                    break
+            if not blank:
+                start[rows] = begin
+                stop[rows] = end
+                rows += 1
+            begin = i + 1
+    return rows
