@@ -157,6 +157,7 @@ class Feature:
     skip_null: bool = False
     event: bool = False
     event_fields: tuple[str, ...] = ()
+    event_types: Mapping[str, Type] = field(default_factory=dict)
     position: Position | None = None
 
 
