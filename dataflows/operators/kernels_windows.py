@@ -15,9 +15,16 @@ from numba.extending import intrinsic
 
 COUNT, SUM_INT, SUM_FLOAT, MEAN_INT, MEAN_FLOAT, MIN_INT, MAX_INT, MIN_FLOAT, MAX_FLOAT = 0, 1, 2, 3, 4, 5, 6, 7, 8
 STD, DISTINCT, FIRST, LAST, QUANTILE, PREVIOUS, SINCE_LAST, IS_NEW = 9, 10, 11, 12, 13, 14, 15, 16
+BASE, CAP, KIND, HEAD, TAIL, LAST = 0, 1, 2, 3, 4, 5
+RING = 6
+"""State columns of a slot's ring: where it lies, its room, its size class, first and next entry number, time of the last."""
 LO, HI, N = 0, 1, 2
 GROUP = 3
 """State columns of a group: number of its first entry, of the first entry after it, and how many count."""
+OVER, DELAY, EVERY, KEPT, TTL, BEFORE, BEGIN, END = 0, 1, 2, 3, 4, 5, 6, 7
+"""Columns of ``groups``; BEGIN and END are its aggregates."""
+OP, VALUE, IS_FLOAT, PARAM, AT = 0, 1, 2, 3, 4
+"""Columns of ``aggregates``; AT is its first state column. ``reals`` holds scale and quantile of each."""
 SUMS = 3
 """State columns of an aggregate: two limbs or a double-double pair, and whether it is no longer exact."""
 ALL = np.int64(-1)
@@ -99,25 +106,25 @@ def fsum(values, n):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _advance(s, t, g, groups, log, base, cap, tail, state, floats, of_group, ops, value_of, sums):  # type: ignore[no-untyped-def]
+def _advance(s, t, g, log, state, floats, groups, aggregates):  # type: ignore[no-untyped-def]
     """Move a group's window of a key to time t."""
-    c = g * GROUP
+    c = RING + g * GROUP
     bit = np.int64(1) << g
-    over, delay, every = groups[g, 0], groups[g, 1], groups[g, 2]
+    over, delay, every = groups[g, OVER], groups[g, DELAY], groups[g, EVERY]
     lo, hi, n = state[s, c + LO], state[s, c + HI], state[s, c + N]
-    room, first = cap[s], base[s]
-    begin, end = of_group[g], of_group[g + 1]
-    while hi < tail[s]:
+    room, first, tail = state[s, CAP], state[s, BASE], state[s, TAIL]
+    begin, end = groups[g, BEGIN], groups[g, END]
+    while hi < tail:
         e = first + hi % room
         if log[e, 0] > t - delay:
             break
         if log[e, 1] & bit:
             n += 1
             for a in range(begin, end):
-                if SUM_INT <= ops[a] <= MEAN_FLOAT:
-                    _count(state, floats, s, sums + a * SUMS, ops[a], log[e, 2 + value_of[a]], 1)
-                elif MIN_INT <= ops[a] <= MAX_FLOAT:
-                    _extend(state, s, sums + a * SUMS, ops[a], log[e, 2 + value_of[a]], n == 1, hi)
+                if SUM_INT <= aggregates[a, OP] <= MEAN_FLOAT:
+                    _count(state, floats, s, aggregates[a, AT], aggregates[a, OP], log[e, 2 + aggregates[a, VALUE]], 1)
+                elif MIN_INT <= aggregates[a, OP] <= MAX_FLOAT:
+                    _extend(state, s, aggregates[a, AT], aggregates[a, OP], log[e, 2 + aggregates[a, VALUE]], n == 1, hi)
         hi += 1
     if over != ALL:
         edge = t - delay - over
@@ -130,10 +137,10 @@ def _advance(s, t, g, groups, log, base, cap, tail, state, floats, of_group, ops
             if log[e, 1] & bit:
                 n -= 1
                 for a in range(begin, end):
-                    if SUM_INT <= ops[a] <= MEAN_FLOAT:
-                        _count(state, floats, s, sums + a * SUMS, ops[a], log[e, 2 + value_of[a]], -1)
+                    if SUM_INT <= aggregates[a, OP] <= MEAN_FLOAT:
+                        _count(state, floats, s, aggregates[a, AT], aggregates[a, OP], log[e, 2 + aggregates[a, VALUE]], -1)
                         if n == 0:
-                            state[s, sums + a * SUMS] = state[s, sums + a * SUMS + 1] = state[s, sums + a * SUMS + 2] = 0
+                            state[s, aggregates[a, AT]] = state[s, aggregates[a, AT] + 1] = state[s, aggregates[a, AT] + 2] = 0
             lo += 1
     state[s, c + LO], state[s, c + HI], state[s, c + N] = lo, hi, n
 
@@ -155,14 +162,14 @@ def _extend(state, s, column, op, bits, alone, number):  # type: ignore[no-untyp
 
 
 @nb.njit(cache=True)
-def _extreme(s, g, a, op, log, base, cap, state, value, column):  # type: ignore[no-untyped-def]
+def _extreme(s, g, op, log, state, value, column):  # type: ignore[no-untyped-def]
     """The extreme of a window; walked anew when the one that was kept has left it."""
-    lo, hi = state[s, g * GROUP + LO], state[s, g * GROUP + HI]
+    lo, hi = state[s, RING + g * GROUP + LO], state[s, RING + g * GROUP + HI]
     if state[s, column + 1] < lo:
         bit = np.int64(1) << g
         alone = True
         for q in range(lo, hi):
-            e = base[s] + q % cap[s]
+            e = state[s, BASE] + q % state[s, CAP]
             if log[e, 1] & bit:
                 _extend(state, s, column, op, log[e, 2 + value], alone, q)
                 alone = False
@@ -170,14 +177,14 @@ def _extreme(s, g, a, op, log, base, cap, state, value, column):  # type: ignore
 
 
 @nb.njit(cache=True)
-def _window(s, g, value, is_float, scale, log, base, cap, state):  # type: ignore[no-untyped-def]
+def _window(s, g, value, is_float, scale, log, state):  # type: ignore[no-untyped-def]
     """The values of a window as floats, in order."""
-    c = g * GROUP
+    c = RING + g * GROUP
     out = np.empty(state[s, c + N])
     bit = np.int64(1) << g
     k = 0
     for q in range(state[s, c + LO], state[s, c + HI]):
-        e = base[s] + q % cap[s]
+        e = state[s, BASE] + q % state[s, CAP]
         if log[e, 1] & bit:
             bits = log[e, 2 + value]
             out[k] = _float(bits) if is_float else bits / scale
@@ -186,15 +193,15 @@ def _window(s, g, value, is_float, scale, log, base, cap, state):  # type: ignor
 
 
 @nb.njit(cache=True)
-def _nth(s, g, n, from_end, log, base, cap, state):  # type: ignore[no-untyped-def]
+def _nth(s, g, n, from_end, log, state):  # type: ignore[no-untyped-def]
     """The n-th counting entry from an end of a window, -1 if there is none."""
-    c = g * GROUP
+    c = RING + g * GROUP
     bit = np.int64(1) << g
     lo, hi = state[s, c + LO], state[s, c + HI]
     left = n
     for k in range(hi - lo):
         q = hi - 1 - k if from_end else lo + k
-        e = base[s] + q % cap[s]
+        e = state[s, BASE] + q % state[s, CAP]
         if log[e, 1] & bit:
             left -= 1
             if left == 0:
@@ -203,29 +210,27 @@ def _nth(s, g, n, from_end, log, base, cap, state):  # type: ignore[no-untyped-d
 
 
 @nb.njit(cache=True)
-def _read(  # type: ignore[no-untyped-def]
-    s, t, g, a, ops, value_of, is_float, scales, params, quantiles, log, base, cap, state, floats, sums, current, current_known
-):
+def _read(s, t, g, a, log, state, floats, aggregates, reals, current, current_known):  # type: ignore[no-untyped-def]
     """An aggregate's value and whether it is not NULL; the group has been moved to t."""
-    op, value, column = ops[a], value_of[a], sums + a * SUMS
-    n = state[s, g * GROUP + N]
+    op, value, column = aggregates[a, OP], aggregates[a, VALUE], aggregates[a, AT]
+    n = state[s, RING + g * GROUP + N]
     if op == COUNT:
         return n, True
     if op == SUM_INT:
         high = state[s, column + 1] + (state[s, column] >> 32)
         fits = -(2**31) <= high < 2**31
         total = (high << 32) + (state[s, column] & 0xFFFFFFFF)
-        if params[a] == 1:
+        if aggregates[a, PARAM] == 1:
             fits = fits and -(10**18) < total < 10**18
         return total, fits
     if op == SUM_FLOAT:
-        return _bits(_float_sum(s, g, value, column, log, base, cap, state, floats)), True
+        return _bits(_float_sum(s, g, value, column, log, state, floats)), True
     if op == IS_NEW:
         if not current_known:
             return np.int64(0), False
         bit = np.int64(1) << g
-        for q in range(state[s, g * GROUP + LO], state[s, g * GROUP + HI]):
-            e = base[s] + q % cap[s]
+        for q in range(state[s, RING + g * GROUP + LO], state[s, RING + g * GROUP + HI]):
+            e = state[s, BASE] + q % state[s, CAP]
             if log[e, 1] & bit and log[e, 2 + value] == current:
                 return np.int64(0), True
         return np.int64(1), True
@@ -233,8 +238,8 @@ def _read(  # type: ignore[no-untyped-def]
         seen = np.empty(n, np.int64)
         k = 0
         bit = np.int64(1) << g
-        for q in range(state[s, g * GROUP + LO], state[s, g * GROUP + HI]):
-            e = base[s] + q % cap[s]
+        for q in range(state[s, RING + g * GROUP + LO], state[s, RING + g * GROUP + HI]):
+            e = state[s, BASE] + q % state[s, CAP]
             if log[e, 1] & bit:
                 seen[k] = log[e, 2 + value]
                 k += 1
@@ -249,27 +254,27 @@ def _read(  # type: ignore[no-untyped-def]
     if op == MEAN_INT:
         high = state[s, column + 1] + (state[s, column] >> 32)
         total = high * 4294967296.0 + (state[s, column] & 0xFFFFFFFF)
-        return _bits(total / scales[a] / n), True
+        return _bits(total / reals[a, 0] / n), True
     if op == MEAN_FLOAT:
-        return _bits(_float_sum(s, g, value, column, log, base, cap, state, floats) / n), True
+        return _bits(_float_sum(s, g, value, column, log, state, floats) / n), True
     if MIN_INT <= op <= MAX_FLOAT:
-        return _extreme(s, g, a, op, log, base, cap, state, value, column), True
+        return _extreme(s, g, op, log, state, value, column), True
     if op == STD:
         if n < 2:
             return np.int64(0), False
-        found_values = _window(s, g, value, is_float[a], scales[a], log, base, cap, state)
+        found_values = _window(s, g, value, aggregates[a, IS_FLOAT] == 1, reals[a, 0], log, state)
         mean = fsum(found_values, n) / n
         for k in range(n):
             found_values[k] = (found_values[k] - mean) ** 2
         return _bits(np.sqrt(fsum(found_values, n) / (n - 1))), True
     if op == QUANTILE:
-        ordered = _window(s, g, value, is_float[a], scales[a], log, base, cap, state)
+        ordered = _window(s, g, value, aggregates[a, IS_FLOAT] == 1, reals[a, 0], log, state)
         ordered.sort()
-        place = quantiles[a] * (n - 1)
+        place = reals[a, 1] * (n - 1)
         below = np.int64(np.floor(place))
         above = np.int64(np.ceil(place))
         return _bits(ordered[below] + (ordered[above] - ordered[below]) * (place - below)), True
-    entry = _nth(s, g, params[a] if op == PREVIOUS else 1, op != FIRST, log, base, cap, state)
+    entry = _nth(s, g, aggregates[a, PARAM] if op == PREVIOUS else 1, op != FIRST, log, state)
     if entry < 0:
         return np.int64(0), False
     if op == SINCE_LAST:
@@ -278,28 +283,34 @@ def _read(  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _float_sum(s, g, value, column, log, base, cap, state, floats):  # type: ignore[no-untyped-def]
-    c = g * GROUP
-    if state[s, column + 2] == 0 or state[s, c + LO] == 0 and state[s, c + HI] - state[s, c + LO] > cap[s]:
+def _float_sum(s, g, value, column, log, state, floats):  # type: ignore[no-untyped-def]
+    c = RING + g * GROUP
+    if state[s, column + 2] == 0 or state[s, c + LO] == 0 and state[s, c + HI] - state[s, c + LO] > state[s, CAP]:
         return floats[s, column] + floats[s, column + 1]
-    values = _window(s, g, value, True, 1.0, log, base, cap, state)
+    values = _window(s, g, value, True, 1.0, log, state)
     return fsum(values, values.shape[0])
 
 
 @nb.njit(cache=True)
-def _trim(s, t, kept, groups, log, base, cap, head, tail, state, floats, of_group, ops, value_of, sums):  # type: ignore[no-untyped-def]
+def _trim(s, t, log, state, floats, groups, aggregates):  # type: ignore[no-untyped-def]
     """Forget entries that no window of a key needs any more."""
-    first = tail[s]
+    first = state[s, TAIL]
     for g in range(groups.shape[0]):
-        _advance(s, t, g, groups, log, base, cap, tail, state, floats, of_group, ops, value_of, sums)
-        first = min(first, max(state[s, g * GROUP + LO], state[s, g * GROUP + HI] - kept[g] if kept[g] >= 0 else 0))
-    head[s] = max(head[s], first)
+        _advance(s, t, g, log, state, floats, groups, aggregates)
+        kept = groups[g, KEPT]
+        needed = np.int64(0)
+        if groups[g, OVER] != ALL:
+            needed = state[s, RING + g * GROUP + LO]
+        elif kept >= 0:
+            needed = state[s, RING + g * GROUP + HI] - kept
+        first = min(first, needed)
+    state[s, HEAD] = max(state[s, HEAD], first)
 
 
 @nb.njit(cache=True)
-def _ring(s, log, base, cap, kind, head, tail, free, arena):  # type: ignore[no-untyped-def]
+def _ring(s, log, state, free, arena):  # type: ignore[no-untyped-def]
     """Give a key a larger ring and free its old one."""
-    old, old_cap, old_kind = base[s], cap[s], kind[s]
+    old, old_cap, old_kind = state[s, BASE], state[s, CAP], state[s, KIND] - 1
     new_kind = old_kind + 1
     size = SIZES[new_kind]
     if free[new_kind] >= 0:
@@ -308,72 +319,84 @@ def _ring(s, log, base, cap, kind, head, tail, free, arena):  # type: ignore[no-
     else:
         block = arena[0]
         arena[0] += size
-    for q in range(head[s], tail[s]):
+    for q in range(state[s, HEAD], state[s, TAIL]):
         for column in range(log.shape[1]):
             log[block + q % size, column] = log[old + q % old_cap, column]
     if old_kind >= 0:
         log[old, 0] = free[old_kind]
         free[old_kind] = old
-    base[s], cap[s], kind[s] = block, size, new_kind
+    state[s, BASE], state[s, CAP], state[s, KIND] = block, size, new_kind + 1
+
+
+@nb.njit(cache=True)
+def _expire(s, t, state, groups, aggregates):  # type: ignore[no-untyped-def]
+    """Forget the whole past of a key that was silent for a group's ttl."""
+    for g in range(groups.shape[0]):
+        if groups[g, TTL] > 0 and state[s, TAIL] > 0 and t - state[s, LAST] >= groups[g, TTL]:
+            c = RING + g * GROUP
+            state[s, c + LO] = state[s, c + HI] = state[s, TAIL]
+            state[s, c + N] = 0
+            for a in range(groups[g, BEGIN], groups[g, END]):
+                for k in range(SUMS):
+                    state[s, aggregates[a, AT] + k] = 0
+
+
+@nb.njit(cache=True)
+def _append(s, t, row, counts, values, known, log, state):  # type: ignore[no-untyped-def]
+    e = state[s, BASE] + state[s, TAIL] % state[s, CAP]
+    bits = np.int64(0)
+    for g in range(counts.shape[0]):
+        if counts[g, row]:
+            bits |= np.int64(1) << g
+    for v in range(values.shape[0]):
+        log[e, 2 + v] = values[v, row]
+        if known[v, row]:
+            bits |= np.int64(1) << (32 + v)
+    log[e, 0], log[e, 1] = t, bits
+    state[s, TAIL] += 1
+    state[s, LAST] = t
 
 
 @nb.njit(cache=True, nogil=True)
 def process(  # type: ignore[no-untyped-def]
-    start, slot, time, adds, reads, counts, values, known, groups, kept, ttls, before, of_group, ops, value_of, is_float,
-    scales, params, quantiles, log, base, cap, kind, head, tail, last, free, arena, state, floats, sums, out, out_known,
-):  # fmt: skip
+    start, slot, time, adds, reads, counts, values, known, groups, aggregates, reals, log, free, arena, state, floats, out, out_known
+):
     """Rows from ``start`` on, in order; where the arena is full, the row to go on with, else the number of rows.
 
     adds bool[n]; reads bool[groups, n]; counts bool[groups, n]: whether the row counts for a group; values int64[columns, n];
-    out int64[aggregates, n].
+    state int64[slots, columns] and floats, the same memory; out int64[aggregates, n].
     """
-    longest = np.int64(0)
+    some_expire = False
+    for g in range(groups.shape[0]):
+        some_expire |= groups[g, TTL] > 0
     for row in range(start, slot.shape[0]):
         s, t = slot[row], time[row]
         if s < 0:
             continue
-        if adds[row] and tail[s] - head[s] >= cap[s]:
-            longest = SIZES[kind[s] + 1]
-            if arena[0] + longest > log.shape[0]:
-                return row
-        for g in range(groups.shape[0]):
-            if ttls[g] > 0 and last[s] != np.iinfo(np.int64).min and t - last[s] >= ttls[g] and groups[g, 0] == ALL:
-                state[s, g * GROUP + LO] = state[s, g * GROUP + HI] = tail[s]
-                state[s, g * GROUP + N] = 0
-                for a in range(of_group[g], of_group[g + 1]):
-                    for k in range(SUMS):
-                        state[s, sums + a * SUMS + k] = 0
+        full = adds[row] and state[s, TAIL] - state[s, HEAD] >= state[s, CAP]
+        if full and arena[0] + SIZES[state[s, KIND]] > log.shape[0]:
+            return row
+        if some_expire:
+            _expire(s, t, state, groups, aggregates)
         for phase in range(2):
             if phase == 1 and adds[row]:
-                if tail[s] - head[s] >= cap[s]:
-                    if cap[s] > 0:
-                        _trim(s, t, kept, groups, log, base, cap, head, tail, state, floats, of_group, ops, value_of, sums)
+                if full:
+                    if state[s, CAP] > 0:
+                        _trim(s, t, log, state, floats, groups, aggregates)
                     # A ring that stays nearly full after trimming would be trimmed again at once.
-                    if (tail[s] - head[s]) * 4 >= cap[s] * 3:
-                        _ring(s, log, base, cap, kind, head, tail, free, arena)
-                e = base[s] + tail[s] % cap[s]
-                bits = np.int64(0)
-                for g in range(groups.shape[0]):
-                    if counts[g, row]:
-                        bits |= np.int64(1) << g
-                for v in range(values.shape[0]):
-                    log[e, 2 + v] = values[v, row]
-                    if known[v, row]:
-                        bits |= np.int64(1) << (32 + v)
-                log[e, 0], log[e, 1] = t, bits
-                tail[s] += 1
-                last[s] = t
+                    if (state[s, TAIL] - state[s, HEAD]) * 4 >= state[s, CAP] * 3:
+                        _ring(s, log, state, free, arena)
+                _append(s, t, row, counts, values, known, log, state)
             for g in range(groups.shape[0]):
-                if before[g] != (phase == 0) or not reads[g, row]:
+                if groups[g, BEFORE] != 1 - phase or not reads[g, row]:
                     continue
-                if cap[s] > 0:
-                    _advance(s, t, g, groups, log, base, cap, tail, state, floats, of_group, ops, value_of, sums)
-                for a in range(of_group[g], of_group[g + 1]):
-                    v = value_of[a]
+                if state[s, CAP] > 0:
+                    _advance(s, t, g, log, state, floats, groups, aggregates)
+                for a in range(groups[g, BEGIN], groups[g, END]):
+                    v = aggregates[a, VALUE]
                     current = values[v, row] if v >= 0 else np.int64(0)
                     is_known = known[v, row] if v >= 0 else False
                     out[a, row], out_known[a, row] = _read(
-                        s, t, g, a, ops, value_of, is_float, scales, params, quantiles, log, base, cap, state, floats, sums,
-                        current, is_known,
-                    )  # fmt: skip
+                        s, t, g, a, log, state, floats, aggregates, reals, current, is_known
+                    )
     return slot.shape[0]

@@ -102,7 +102,7 @@ class _LogWindows:
         self.log = np.empty((1024, 2 + len(self.columns)), np.int64)
         self.arena = np.zeros(1, np.int64)
         self.free = np.full(len(k.SIZES), -1, np.int64)
-        self._make_slots(512)
+        self.state = np.zeros((0, k.RING + len(self.groups) * k.GROUP + len(self.names) * k.SUMS), np.int64)
 
     def process(
         self,
@@ -129,16 +129,14 @@ class _LogWindows:
                 counts[place] &= passes
             if group.skips is not None:
                 counts[place] &= known[self._place(first[2])]
-        out = np.zeros((len(self.ops), n), np.int64)
-        out_known = np.zeros((len(self.ops), n), np.bool_)
+        out = np.zeros((len(self.names), n), np.int64)
+        out_known = np.zeros((len(self.names), n), np.bool_)
         added = np.ones(n, np.bool_) if adds is None else adds
         row = 0
         while row < n:
             row = k.process(
-                row, slot, time, added, wanted, counts, data, known, self.windows, self.kept, self.ttls, self.before,
-                self.of_group, self.ops, self.value_of, self.is_float, self.scales, self.params, self.quantiles, self.log,
-                self.base, self.cap, self.kind, self.head, self.tail, self.last, self.free, self.arena, self.state,
-                self.state.view(np.float64), len(self.groups) * k.GROUP, out, out_known,
+                row, slot, time, added, wanted, counts, data, known, self.windows, self.aggregates, self.reals, self.log,
+                self.free, self.arena, self.state, self.state.view(np.float64), out, out_known,
             )  # fmt: skip
             if row < n:
                 self._grow_arena()
@@ -159,37 +157,33 @@ class _LogWindows:
         self.names = [name for group in self.groups for _, name, _ in group.features]
         self.types = [_result(feature, type_) for (feature, _), type_ in zip(flat, types)]
         self.value_names = [value for _, value in flat]
-        self.of_group = np.cumsum([0, *(len(group.features) for group in self.groups)]).astype(np.int64)
-        self.windows = np.array([[g.over, g.delay, g.every] for g in self.groups], np.int64)
-        self.kept = np.array([g.kept if g.over == k.ALL else -1 for g in self.groups], np.int64)
-        self.ttls = np.array([g.ttl for g in self.groups], np.int64)
-        self.before = np.array([g.before for g in self.groups], np.bool_)
-        self.ops = np.array([_op(feature, type_) for (feature, _), type_ in zip(flat, types)], np.int64)
-        self.value_of = np.array([self._place(value) if value else -1 for _, value in flat], np.int64)
-        self.is_float = np.array([type_ is not None and type_.kind is Kind.FLOAT for type_ in types], np.bool_)
-        self.scales = np.array([10.0 ** (type_.scale if type_ else 0) for type_ in types])
-        self.params = np.array([_param(feature, type_) for (feature, _), type_ in zip(flat, types)], np.int64)
-        self.quantiles = np.array([feature.q for feature, _ in flat])
-
-    def _make_slots(self, size: int) -> None:
-        self.base, self.cap = np.zeros(size, np.int64), np.zeros(size, np.int64)
-        self.kind = np.full(size, -1, np.int64)
-        self.head, self.tail = np.zeros(size, np.int64), np.zeros(size, np.int64)
-        self.last = np.full(size, np.iinfo(np.int64).min)
-        self.state = np.zeros((size, len(self.groups) * k.GROUP + len(self.ops) * k.SUMS), np.int64)
+        ends = np.cumsum([0, *(len(group.features) for group in self.groups)])
+        self.windows = np.array(
+            [[g.over, g.delay, g.every, g.kept, g.ttl, g.before, ends[i], ends[i + 1]] for i, g in enumerate(self.groups)],
+            np.int64,
+        )
+        first = k.RING + len(self.groups) * k.GROUP
+        self.aggregates = np.array(
+            [
+                [_op(feature, type_), self._place(value) if value else -1, type_ is not None and type_.kind is Kind.FLOAT,
+                 _param(feature, type_), first + place * k.SUMS]
+                for place, ((feature, value), type_) in enumerate(zip(flat, types))
+            ],
+            np.int64,
+        )  # fmt: skip
+        self.reals = np.array([[10.0 ** (type_.scale if type_ else 0), feature.q] for (feature, _), type_ in zip(flat, types)])
 
     def _reserve(self, slots: int) -> None:
-        size = len(self.base)
-        if slots <= size:
-            return
-        old = {name: getattr(self, name) for name in ("base", "cap", "kind", "head", "tail", "last", "state")}
-        self._make_slots(max(slots, size * 3 // 2))
-        for name, array in old.items():
-            getattr(self, name)[:size] = array
+        size = len(self.state)
+        if slots > size:
+            width = k.RING + len(self.groups) * k.GROUP + len(self.names) * k.SUMS
+            larger = np.zeros((max(slots, size * 3 // 2, 256), width), np.int64)
+            larger[:size] = self.state
+            self.state = larger
 
     def _grow_arena(self) -> None:
         size = len(self.log)
-        larger = np.empty((size * 3 // 2 + 4 * int(self.cap.max()) + 64, self.log.shape[1]), np.int64)
+        larger = np.empty((size * 3 // 2 + 4 * int(self.state[:, k.CAP].max()) + 64, self.log.shape[1]), np.int64)
         larger[:size] = self.log
         self.log = larger
 
