@@ -12,13 +12,15 @@ from numpy.typing import NDArray
 from dataflows.batch import Batch, Bound
 from dataflows.evidence import EvidenceMaker
 from dataflows.operators.keys import KeyTable
-from dataflows.operators.machine import PatternMachine
+from dataflows.operators.machine import GuardAt, PatternMachine
+from dataflows.operators.suppress import numeric_types
 from dataflows.operators.reorder import Chunk, Part, Reorder
 from dataflows.operators.versions import Versions
 from dataflows.operators.windows import Windows
 from dataflows.operators.zscore import ZScores
 from dataflows.steps import Derive, Lookup, Plan, Scoring, Stage, Wave
 from models.application.resolved import Feature, Pattern, Score
+from models.events.evidence import Evidence
 from models.events.hit import Hit
 from models.values.column import Column, nulls
 
@@ -56,6 +58,7 @@ class Outcome:
     bound: Bound
     hits: list[Found] = field(default_factory=list)
     rows: list[tuple[str, Batch]] = field(default_factory=list)
+    suppressed: dict[str, int] = field(default_factory=dict)
 
 
 class Shard:
@@ -67,10 +70,14 @@ class Shard:
         self.evidence = evidence
         self.reorder = Reorder(senders)
         self.keys = KeyTable()
+        self.told: dict[str, int] = {}
         application = plan.application
         self.windows = {id(step): Windows(step.features) for step in stage.steps if isinstance(step, Wave)}
         self.scores = {id(step): ZScores(step.scores) for step in stage.steps if isinstance(step, Scoring)}
-        self.machines = {step.name: PatternMachine(step) for step in stage.steps if isinstance(step, Pattern)}
+        self.machines = {
+            step.name: PatternMachine(step, numeric_types(application.streams[step.on]))
+            for step in stage.steps if isinstance(step, Pattern)
+        }  # fmt: skip
         self.tables = {
             lane.source: Versions({
                 name: spec.type for name, spec in application.tables[lane.source].fields.items()
@@ -90,6 +97,7 @@ class Shard:
             _Pass(self, chunk, outcome).run()
         elif self.machines:
             self._deadlines(outcome)
+        self._suppressed(outcome)
         return outcome
 
     def _deadlines(self, outcome: Outcome) -> None:
@@ -98,17 +106,19 @@ class Shard:
                 hits = self.machines[step.name].advance(outcome.bound.time, self._guard_at(step))
                 outcome.hits.extend(Found(step, hit, self.keys.key(hit.slot)) for hit in hits)
 
-    def _guard_at(self, pattern: Pattern) -> Any:
-        def passes(slot: int, time: int) -> bool:
-            if pattern.guard is None:
-                return True
-            values: dict[str, Any] = {}
-            for windows in self.windows.values():
-                values.update(windows.at(slot, time))
-            role = pattern.by.role
-            return pattern.guard.row({f"{name}[{role}]": value for name, value in values.items()}) is True
+    def _guard_at(self, pattern: Pattern) -> GuardAt:
+        """A guard at a deadline, by what its last event knew."""
+
+        def passes(slot: int, time: int, last: Evidence) -> bool:
+            inside = pattern.active is None or pattern.active.calendar.contains(time) == pattern.active.inside
+            return inside and (pattern.guard is None or pattern.guard.row(last.values) is True)
 
         return passes
+
+    def _suppressed(self, outcome: Outcome) -> None:
+        for name, machine in self.machines.items():
+            outcome.suppressed[name] = machine.suppressed - self.told.get(name, 0)
+            self.told[name] = machine.suppressed
 
 
 class _Pass:
@@ -144,8 +154,6 @@ class _Pass:
                     self._scoring(step)
                 case Pattern():
                     self._pattern(step)
-        for windows in self.shard.windows.values():
-            windows.trim()
         for stream, lane in self.primary.items():
             self._pass_on(stream, lane)
 
@@ -300,7 +308,7 @@ class _Pass:
             hits = self._step(pattern, machine, lane, guard_at)
         self.outcome.hits.extend(Found(pattern, hit, self.shard.keys.key(hit.slot)) for hit in hits)
 
-    def _step(self, pattern: Pattern, machine: PatternMachine, lane: int, guard_at: Any) -> list[Hit]:
+    def _step(self, pattern: Pattern, machine: PatternMachine, lane: int, guard_at: GuardAt) -> list[Hit]:
         batch, columns, slots = self.parts[lane].batch, self.columns[lane], self.slots[lane]
         rows: NDArray[np.int64] | None = None
         if (slots < 0).any():

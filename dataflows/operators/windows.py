@@ -75,13 +75,6 @@ class Windows:
             found.update(windows.process(slot, time, adds[log], reads, values, where, events))
         return found
 
-    def at(self, slot: int, time: int) -> dict[str, Any]:
-        """Features of a key as of a deadline: none is kept for it."""
-        return {}
-
-    def trim(self) -> None:
-        """Nothing: rings are trimmed when they are full."""
-
 
 class _LogWindows:
     """The features of one log."""

@@ -1,0 +1,176 @@
+"""A hit as a flag: a structured CloudEvent with everything that explains it (contracts: flag)."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from models.application.resolved import Application, Pattern, Stream
+from models.events.evidence import Evidence
+from models.events.hit import Hit
+from models.events.ids import flag_id, sequence, trace_parent
+from models.expressions.text import time_text, to_json, to_text
+from models.values.types import Type
+
+_FACT = re.compile(r"(\w+)\[([^\]]*)\](.*)")
+
+
+class FlagBuilder:
+    """Builds one pattern's flags."""
+
+    def __init__(self, application: Application, pattern: Pattern, runmode: str = "live") -> None:
+        self.application = application
+        self.pattern = pattern
+        self.runmode = "shadow" if pattern.mode == "shadow" else runmode
+        self.stream: Stream = application.streams[pattern.on]
+        self.major = int(pattern.version.split(".")[0])
+        self.types = column_types(application, self.stream)
+        self.entity = ",".join(pattern.by.entity)
+
+    def build(self, hit: Hit, key: Sequence[Any], recorded: str) -> dict[str, Any]:
+        """The flag of a hit; ``key`` holds the stored values of the pattern's key, ``recorded`` the wall-clock time."""
+        text, shown = self._key(key)
+        id_ = self._id(hit.kind, text, hit.anchor, hit.deadline)
+        event = hit.completing or hit.evidence[-1]
+        severity = self._severity(event)
+        time = hit.moment
+        flag: dict[str, Any] = {
+            "specversion": "1.0",
+            "id": id_,
+            "source": f"{self.application.outputs.source_prefix}/{self.application.name}/{self.pattern.name}",
+            "type": f"{self.application.outputs.type_prefix}.{self.pattern.name}.v{self.major}",
+            "subject": f"{self.entity}/{text}",
+            "time": time_text(time),
+            "datacontenttype": "application/json",
+            "dataschema": f"urn:tocsin:schema:flag:v{self.major}",
+            "correlationid": hit.first.correlation or hit.first.id,
+            "causationid": event.id,
+            "traceparent": event.attributes.get("traceparent") or trace_parent(id_),
+            "partitionkey": text,
+            "sequence": sequence(time),
+            "dedupkey": self._id(hit.episode_kind, text, hit.episode or hit.anchor, hit.episode_deadline if hit.episode else hit.deadline),
+            "severity": severity,
+            "priority": self.pattern.priority,
+            "ruleset": self.pattern.ruleset,
+            "runmode": self.runmode,
+            "recordedtime": recorded,
+        }  # fmt: skip
+        if event.attributes.get("tracestate"):
+            flag["tracestate"] = event.attributes["tracestate"]
+        if not hit.settled:
+            flag["settled"] = False
+        if self.pattern.expires is not None:
+            flag["expirytime"] = time_text(time + self.pattern.expires)
+        flag["data"] = self._data(hit, event, severity, shown)
+        return flag
+
+    def _key(self, key: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+        types = [self.types[name] for name in self.pattern.by.fields]
+        shown = [to_json(type_, value) for type_, value in zip(types, key, strict=True)]
+        if len(key) == 1:
+            text = to_text(types[0], key[0])
+        else:
+            from models.events.ids import canonical_json
+
+            text = canonical_json(shown) if shown else ""
+        return text, dict(zip(self.pattern.by.fields, shown, strict=True))
+
+    def _id(self, kind: str, key: str, anchor: Sequence[str], deadline: int | None) -> str:
+        return flag_id(self.application.name, self.pattern.name, self.major, kind, key, anchor, deadline)
+
+    def _severity(self, event: Evidence) -> str:
+        for level, condition in self.pattern.severity:
+            if condition is None or condition.row(event.values) is True:
+                return level
+        return "medium"
+
+    def _data(self, hit: Hit, event: Evidence, severity: str, key: Mapping[str, Any]) -> dict[str, Any]:
+        pattern = self.pattern
+        features, scores, enrichment = self._values(event)
+        return {
+            "pattern": {
+                "name": pattern.name, "version": pattern.version, "kind": "condition", "title": self._title(event),
+                "severity": severity, "labels": dict(pattern.labels), "runbook": pattern.runbook,
+                "description": pattern.description,
+            },
+            "application": {"name": self.application.name, "version": self.application.version},
+            "key": key,
+            "time": time_text(hit.moment),
+            "window": {"start": time_text(hit.first.time), "end": time_text(max(e.time for e in hit.evidence))},
+            "steps": {},
+            "evidence": [self._evidence(each) for each in hit.evidence],
+            "evidence_count": hit.evidence_count,
+            "evidence_sum": {name: _number(value) for name, value in hit.evidence_sum.items()},
+            "repeat": hit.repeat,
+            "reasons": [] if hit.kind == "cleared" else self._reasons(event),
+            "features": features,
+            "scores": scores,
+            "enrichment": enrichment,
+            "suppressed": hit.suppressed,
+        }  # fmt: skip
+
+    def _title(self, event: Evidence) -> str:
+        parts = self.pattern.title.parts
+        return "".join(part if isinstance(part, str) else to_text(part.type, part.row(event.values)) for part in parts)
+
+    def _reasons(self, event: Evidence) -> list[dict[str, Any]]:
+        return [
+            {
+                "expression": reason.expression,
+                "value": to_json(reason.value_type, reason.value),
+                "operator": reason.operator,
+                "threshold": to_json(reason.threshold_type, reason.threshold),
+                "holds": reason.holds,
+            }
+            for reason in self.pattern.when.reasons(event.values)
+        ]
+
+    def _evidence(self, event: Evidence) -> dict[str, Any]:
+        fields = {name: to_json(self.types[name], value) for name, value in event.fields.items() if name in self.types}
+        return {
+            "id": event.id, "on": event.on, "topic": event.topic, "partition": event.partition, "offset": event.offset,
+            "time": time_text(event.time), "role": event.role, "fields": fields,
+        }  # fmt: skip
+
+    def _values(self, event: Evidence) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+        """The features, scores and joined columns that the pattern reads, under the names it reads them by."""
+        features: dict[str, Any] = {}
+        scores: dict[str, Any] = {}
+        joined: dict[str, Any] = {}
+        for column in sorted(self.pattern.reads):
+            value = event.values.get(column)
+            if found := _FACT.fullmatch(column):
+                self._fact(found[1], found[2], found[3], value, features, scores)
+            elif "." in column and column not in self.stream.fields:
+                join, _, name = column.partition(".")
+                joined.setdefault(join, {})[name] = to_json(self.types[column], value)
+        return features, scores, joined
+
+    def _fact(
+        self, name: str, role: str, rest: str, value: Any, features: dict[str, Any], scores: dict[str, Any]
+    ) -> None:
+        if name in self.application.scores:
+            scores[name] = {"value": value, "model": self.application.scores[name].kind, "version": "1"}
+            return
+        feature = self.application.features[name]
+        own = role == self.pattern.by.role or feature.by.entity != self.pattern.by.entity
+        type_ = feature.event_types[rest[1:]] if rest else feature.type
+        features[(name if own else f"{name}[{role}]") + rest] = to_json(type_, value)
+
+
+def column_types(application: Application, stream: Stream) -> dict[str, Type]:
+    """Types of a stream's declared, derived and joined columns."""
+    types = {name: spec.type for name, spec in stream.fields.items()}
+    types.update({name: expression.type for name, expression in stream.derive.items()})
+    for join in stream.joins.values():
+        table = application.tables[join.table]
+        types.update({f"{join.name}.{name}": spec.type for name, spec in table.fields.items()})
+    return types
+
+
+def _number(value: int | float | Decimal) -> Any:
+    if isinstance(value, Decimal) or (isinstance(value, int) and abs(value) > 2**53):
+        return str(value)
+    return value

@@ -1,0 +1,48 @@
+"""Identities that survive replay: UUIDv5 of canonical JSON (contracts: flag)."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid5
+
+NAMESPACE = uuid5(NAMESPACE_URL, "urn:tocsin:flag:v1")
+_YEAR_ONE = 62_135_596_800_000_000
+
+
+def canonical_json(value: Any) -> str:
+    """RFC 8785 for what ids hold: objects, arrays, strings, and integers below 2^53.
+
+    >>> canonical_json({"b": [1, "ä"], "a": None})
+    '{"a":null,"b":[1,"ä"]}'
+    """
+    if isinstance(value, dict):
+        keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
+        return "{" + ",".join(f"{canonical_json(key)}:{canonical_json(value[key])}" for key in keys) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ",".join(canonical_json(item) for item in value) + "]"
+    return json.dumps(value, ensure_ascii=False)
+
+
+def flag_id(
+    application: str, pattern: str, major: int, kind: str, key: Any, anchor: Sequence[str], deadline: int | None = None
+) -> str:
+    """A flag's id; ``anchor`` the ids that identify the match, ``deadline`` microseconds where one released it."""
+    what: Any = anchor[0] if len(anchor) == 1 and deadline is None else [*anchor, *([] if deadline is None else [str(deadline)])]
+    identity = {
+        "application": application, "pattern": pattern, "major": major, "kind": kind, "key": key, "anchor": what, "revision": 0,
+    }  # fmt: skip
+    return str(uuid5(NAMESPACE, canonical_json(identity)))
+
+
+def sequence(time: int, revision: int = 0) -> str:
+    """A text that sorts by time: microseconds since the year 1, and the revision."""
+    return f"{time + _YEAR_ONE:020d}-{revision:06d}"
+
+
+def trace_parent(flag: str) -> str:
+    """A W3C trace context from the flag's id: trace id its 16 bytes, span id 8 bytes of its SHA-256."""
+    span = hashlib.sha256(UUID(flag).bytes).hexdigest()[:16]
+    return f"00-{UUID(flag).hex}-{span}-01"
