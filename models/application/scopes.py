@@ -1,0 +1,97 @@
+"""What names mean in a stream's expressions, and in a pattern's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from models.application.resolved import By, Feature, Score, Stream, Table
+from models.expressions.scope import Constant, Symbol, Unknown
+from models.values.types import BOOL, FLOAT, Type
+
+Fact = Feature | Score
+
+
+@dataclass(slots=True)
+class RowScope:
+    """Names in an expression over rows of one stream.
+
+    fact: gives a feature or score by name, or None; by: the entity of the pattern that reads (its role is the default).
+    """
+
+    stream: Stream
+    params: Mapping[str, Constant]
+    tables: Mapping[str, Table] = field(default_factory=dict)
+    derived: Mapping[str, Type] = field(default_factory=dict)
+    fact: Callable[[str], Fact | None] = lambda _: None
+    fact_names: Iterable[str] = ()
+    patterns: frozenset[str] = frozenset()
+    by: By | None = None
+    event_reads: set[tuple[str, str]] = field(default_factory=set)
+
+    def lookup(self, parts: tuple[str, ...], role: tuple[str, ...] | None) -> Symbol | Unknown:
+        """A name's column; one that means two things is an error naming both."""
+        meanings = {what: symbol for what, symbol in self._meanings(parts, role).items() if symbol is not None}
+        if len(meanings) > 1:
+            return Unknown(f"{'.'.join(parts)!r} is both {' and '.join(meanings)}; rename one")
+        return next(iter(meanings.values()), Unknown())
+
+    def param(self, name: str) -> Constant | None:
+        """A parameter."""
+        return self.params.get(name)
+
+    def names(self) -> Iterable[str]:
+        """Everything that can be named here."""
+        joined = [f"{j.name}.{c}" for j in self.stream.joins.values() if j.table in self.tables for c in self.tables[j.table].fields]
+        return [*self.stream.fields, *self.derived, *joined, *self.fact_names, *self.patterns]
+
+    def _meanings(self, parts: tuple[str, ...], role: tuple[str, ...] | None) -> dict[str, Symbol | Unknown | None]:
+        name = ".".join(parts)
+        if role is not None:
+            return {f"feature {parts[0]}": self._fact(parts, role)}
+        return {
+            f"field {name}": self._field(name),
+            f"derived field {name}": Symbol(name, self.derived[name]) if name in self.derived else None,
+            f"join {parts[0]}": self._join(parts),
+            f"feature or score {parts[0]}": self._fact(parts, None),
+            f"pattern {name}": Symbol(f"pattern:{name}", BOOL) if name in self.patterns else None,
+        }
+
+    def _field(self, name: str) -> Symbol | None:
+        spec = self.stream.fields.get(name)
+        return None if spec is None else Symbol(name, spec.type)
+
+    def _join(self, parts: tuple[str, ...]) -> Symbol | None:
+        join = self.stream.joins.get(parts[0]) if len(parts) == 2 else None
+        table = None if join is None else self.tables.get(join.table)
+        if table is None or parts[1] not in table.fields:
+            return None
+        type_ = table.fields[parts[1]].type
+        return Symbol(f"{parts[0]}.{parts[1]}", Type(type_.kind, type_.precision, type_.scale, "", type_.item, optional=True))
+
+    def _fact(self, parts: tuple[str, ...], role: tuple[str, ...] | None) -> Symbol | Unknown | None:
+        fact = self.fact(parts[0])
+        if fact is None or len(parts) > 2:
+            return None
+        fields = role or self._role(fact)
+        if fields is None:
+            missing = ", ".join(fact.by.entity)
+            return Unknown(f"{parts[0]!r} belongs to {missing}, which {self.stream.name!r} does not carry; name its role as {parts[0]}[field]")
+        column = f"{fact.name}[{','.join(fields)}]"
+        if isinstance(fact, Feature) and fact.event:
+            if len(parts) != 2 or parts[1] not in fact.event_types:
+                return Unknown(f"{parts[0]!r} is a whole event; expected {parts[0]}.FIELD")
+            self.event_reads.add((fact.name, parts[1]))
+            return Symbol(f"{column}.{parts[1]}", fact.event_types[parts[1]])
+        if len(parts) == 2:
+            return None
+        return Symbol(column, fact.type if isinstance(fact, Feature) else FLOAT)
+
+    def _role(self, fact: Fact) -> tuple[str, ...] | None:
+        """The fields of this stream that play the fact's entity: as the pattern says, else as the fact does, else by name."""
+        if self.by is not None and self.by.entity == fact.by.entity:
+            return self.by.fields
+        if fact.of == self.stream.name:
+            return fact.by.fields
+        carried = {*self.stream.fields, *self.derived}
+        return fact.by.entity if set(fact.by.entity) <= carried else None
