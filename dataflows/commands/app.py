@@ -7,18 +7,10 @@ import sys
 import typer
 
 from dataflows.commands.check import check
-from dataflows.commands.demo import demo
 from dataflows.commands.failures import report
 from dataflows.commands.features import features
-from dataflows.commands.generate import generate
-from dataflows.commands.init import init
-from dataflows.commands.match import match
 from dataflows.commands.plan import plan
 from dataflows.commands.run import run
-from dataflows.commands.schema import schema
-from dataflows.commands.test import test
-from dataflows.commands.warm import warm
-from dataflows.commands.why import why
 
 app = typer.Typer(
     name="tocsin",
@@ -26,12 +18,9 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
 )
-for command in (init, check, plan, test, run, match, features, why, schema, demo):
+for command in (check, plan, run, features):
     app.command()(command)
-app.add_typer(generate, name="generate")
-app.command(hidden=True)(warm)
 
 
 def main() -> None:

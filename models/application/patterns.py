@@ -1,0 +1,204 @@
+"""Condition patterns."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from dataclasses import replace
+from typing import Any
+
+from models.application.features import FactReader, by_of
+from models.application.nodes import Node
+from models.application.reader import Reader
+from models.application.resolved import Active, By, Hold, Pattern, Stream, Suppress, Template
+from models.application.scopes import RowScope
+from models.expressions.expression import Expression
+from models.values.types import Kind
+
+LEVELS = ("info", "low", "medium", "high", "critical")
+_HOLD = re.compile(r"(\d+) of (\d+)")
+_HOLE = re.compile(r"\{([^{}]*)\}")
+
+
+class PatternReader:
+    """Reads patterns, whose names may stand in each other's conditions."""
+
+    def __init__(self, reader: Reader, facts: FactReader) -> None:
+        self.reader = reader
+        self.facts = facts
+
+    def read(self, node: Node | None) -> dict[str, Pattern]:
+        """All patterns by name, in the order of the file."""
+        entries = self.reader.named(node, "pattern")
+        names = frozenset(name for name, _ in entries)
+        self.facts.patterns = names
+        found: dict[str, Pattern] = {}
+        for place, (name, entry) in enumerate(entries):
+            pattern = self._pattern(name, place, entry, names - {name})
+            if pattern is not None:
+                found[name] = pattern
+        self._check_truths(found)
+        return found
+
+    def _pattern(self, name: str, place: int, entry: Node, others: frozenset[str]) -> Pattern | None:
+        reader = self.reader
+        values = reader.section(entry, "pattern")
+        if any(key in entry.map for key in ("sequence", "all", "any", "absence")):
+            return None
+        stream = self._stream(entry, values, others)
+        if stream is None:
+            return None
+        by = by_of(reader, values.get("by"))
+        for field in by.fields:
+            if field not in stream.fields and field not in stream.derive:
+                reader.problems.unknown(values["by"].position, f"field of {stream.name}", field, [*stream.fields, *stream.derive])
+                return None
+        scope = self.facts.scope(stream, by, others)
+        if "when" not in values:
+            reader.problems.add(entry.position, "expected when: CONDITION; found none")
+            return None
+        when = reader.expression(values["when"], scope, Kind.BOOL)
+        guard = reader.expression(values["guard"], scope, Kind.BOOL) if "guard" in values else None
+        clear = reader.expression(values["clear"], scope, Kind.BOOL) if "clear" in values else None
+        title = self._title(values.get("title"), scope, name)
+        severity = self._severity(values.get("severity"), scope)
+        if when is None:
+            return None
+        expressions = [when, guard, clear, *(e for _, e in severity), *(p for p in title.parts if isinstance(p, Expression))]
+        reads = frozenset(column for e in expressions if e is not None for column in e.reads)
+        version = reader.text(values.get("version"), "version", "1")
+        evidence = values.get("evidence")
+        pattern = Pattern(
+            name, place, stream.name, by, when, title, guard, self._active(values.get("active")), severity,
+            reader.integer(values.get("priority"), "priority", 2, 1), reader.duration(values.get("expires"), "expires"),
+            reader.integer(evidence.map.get("last") if evidence else None, "evidence.last", 20, 1),
+            reader.choice(values.get("mode"), "mode", ("live", "shadow", "part", "off"), "live"),  # type: ignore[arg-type]
+            self._suppress(values.get("suppress"), stream),
+            reader.choice(values.get("trigger"), "trigger", ("each", "edge"), "each"),  # type: ignore[arg-type]
+            self._hold(values.get("hold")), clear, reader.text(values.get("on_clear"), "on_clear") == "flag", version,
+            reader.text(values.get("description"), "description"), reader.text(values.get("runbook"), "runbook"),
+            {key: reader.text(value, "label") for key, value in values["labels"]} if "labels" in values else {}, reads,
+            position=entry.position,
+        )  # fmt: skip
+        return replace(pattern, ruleset=_ruleset(pattern, entry, self.facts, by))
+
+    def _stream(self, entry: Node, values: dict[str, Node], others: frozenset[str]) -> Stream | None:
+        streams = self.facts.streams
+        if "on" not in values:
+            if len(streams) == 1:
+                return next(iter(streams.values()))
+            self.reader.problems.add(entry.position, f"expected on: STREAM, one of {', '.join(streams) or 'none'}; found none")
+            return None
+        name = self.reader.text(values["on"], "on")
+        if name in others:
+            self.reader.problems.add(values["on"].position, "a pattern on another pattern's flags is not in this version")
+            return None
+        if name not in streams:
+            self.reader.problems.unknown(values["on"].position, "stream", name, streams)
+            return None
+        return streams[name]
+
+    def _title(self, node: Node | None, scope: RowScope, name: str) -> Template:
+        if node is None or node.text is None:
+            return Template(name, (name,))
+        parts: list[str | Expression] = []
+        at = 0
+        for hole in _HOLE.finditer(node.text):
+            parts.append(node.text[at : hole.start()])
+            inner = Node(replace(node.position, column=node.position.column + hole.start() + 1 + node.quoted), "scalar", hole[1])
+            expression = self.reader.expression(inner, scope)
+            parts.append(expression if expression is not None else "")
+            at = hole.end()
+        parts.append(node.text[at:])
+        return Template(node.text, tuple(part for part in parts if part != ""))
+
+    def _severity(self, node: Node | None, scope: RowScope) -> tuple[tuple[Any, Expression | None], ...]:
+        if node is None:
+            return (("medium", None),)
+        if not node.is_map:
+            return ((self.reader.choice(node, "severity", LEVELS, "medium"), None),)
+        found = []
+        for level, condition in node:
+            if level not in LEVELS:
+                self.reader.problems.unknown(node.keys[level], "severity", level, LEVELS)
+            found.append((level, self.reader.expression(condition, scope, Kind.BOOL)))
+        return tuple(found)
+
+    def _active(self, node: Node | None) -> Active | None:
+        if node is None:
+            return None
+        for key, inside in (("in", True), ("not_in", False)):
+            if node.is_map and key in node.map:
+                name = self.reader.text(node.map[key], "calendar")
+                if name in self.reader.facts.calendars:
+                    return Active(self.reader.facts.calendars[name], inside)
+                self.reader.problems.unknown(node.map[key].position, "calendar", name, self.reader.facts.calendars)
+                return None
+        self.reader.problems.add(node.position, f"expected active as {{in: CALENDAR}} or {{not_in: CALENDAR}}; found {node.shown()}")
+        return None
+
+    def _hold(self, node: Node | None) -> Hold | None:
+        if node is None:
+            return None
+        text = self.reader.text(node, "hold")
+        if found := _HOLD.fullmatch(text):
+            if not 1 <= int(found[1]) <= int(found[2]):
+                self.reader.problems.add(node.position, f"expected hold as N of M with N <= M; found {text!r}")
+            return Hold(int(found[1]), int(found[2]))
+        time = self.reader.duration(node, "hold")
+        return None if time is None else Hold(time=time)
+
+    def _suppress(self, node: Node | None, stream: Stream) -> Suppress:
+        if node is None:
+            return Suppress()
+        reader = self.reader
+        values = reader.section(node, "suppress")
+        kinds = [key for key in ("cooldown", "debounce", "batch") if key in values]
+        if len(kinds) > 1:
+            reader.problems.add(node.position, f"expected one of cooldown, debounce, batch; found {' and '.join(kinds)}")
+        batch = values["batch"].map if "batch" in values else {}
+        limit = values["limit"].map if "limit" in values else {}
+        if "per" in values:
+            reader.problems.add(values["per"].position, "'per' of suppress is not in this version")
+        return Suppress(
+            reader.duration(values.get("cooldown"), "cooldown"), reader.duration(values.get("debounce"), "debounce"),
+            reader.duration(values.get("max_wait"), "max_wait"), reader.duration(batch.get("over"), "batch.over"),
+            reader.integer(batch["max"], "batch.max", 1, 1) if "max" in batch else None,
+            reader.integer(limit["count"], "limit.count", 1, 1) if "count" in limit else None,
+            reader.duration(limit.get("over"), "limit.over"),
+        )  # fmt: skip
+
+    def _check_truths(self, patterns: dict[str, Pattern]) -> None:
+        """Patterns in conditions must stand on the same stream and not read each other in a circle."""
+        for pattern in patterns.values():
+            self._follow(pattern, patterns, [pattern.name])
+
+    def _follow(self, pattern: Pattern, patterns: dict[str, Pattern], path: list[str]) -> None:
+        for column in sorted(pattern.when.reads):
+            other = patterns.get(column.removeprefix("pattern:")) if column.startswith("pattern:") else None
+            if other is None or pattern.position is None:
+                continue
+            if other.name in path:
+                ring = " -> ".join([*path[path.index(other.name) :], other.name])
+                self.reader.problems.add(pattern.position, f"patterns read each other in a circle: {ring}")
+                return
+            if other.on != pattern.on:
+                self.reader.problems.add(pattern.position, f"pattern {other.name!r} stands on {other.on}, not on {pattern.on}")
+                return
+            self._follow(other, patterns, [*path, other.name])
+
+
+def _ruleset(pattern: Pattern, entry: Node, facts: FactReader, by: By) -> str:
+    """sha256[:12] of the pattern as resolved, with every fact, parameter and list that shapes it."""
+    plain = {key: value.plain() for key, value in entry.map.items() if key != "tests"}
+    read = {name for name in facts.entries if any(column.startswith(f"{name}[") for column in pattern.reads)}
+    shaping = {
+        "pattern": plain,
+        "by": [by.entity, by.fields],
+        "when": pattern.when.canonical,
+        "facts": {name: [facts.entries[name][1].plain(), facts.entries[name][2]] for name in sorted(read)},
+        "params": {name: str(value.value) for name, value in sorted(facts.reader.params.items()) if f"${name}" in json.dumps(plain)},
+        "lists": {name: fact.sha256 for name, fact in sorted(facts.reader.facts.lists.items())},
+    }
+    return hashlib.sha256(json.dumps(shaping, sort_keys=True, default=str).encode()).hexdigest()[:12]

@@ -1,0 +1,215 @@
+"""Inline tests: what is given, line by line, and which flags are expected."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from models.application.durations import parse_duration
+from models.application.nodes import Node
+from models.application.reader import Reader
+from models.application.resolved import Pattern, Position, Stream, Table
+from models.expressions.coerce import rescale_text
+from models.expressions.times import parse_moment
+from models.values.types import UNITS, Kind, Type
+
+MONDAY = 1_704_067_200_000_000
+"""2024-01-01T00:00:00Z, a Monday, in microseconds since 1970: the default ``start``."""
+_LINE_KEYS = frozenset({"on", "at", "time", "ref", "op", "before", "fields", "scores"})
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """One line: a row of a stream or table (``source``) at a time, or a move of the watermark."""
+
+    source: str = ""
+    time: int = 0
+    ref: str = ""
+    op: str = "c"
+    values: Mapping[str, Any] = field(default_factory=dict)
+    before: Mapping[str, Any] | None = None
+    advance_to: int | None = None
+    advance: int | None = None
+    restart: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Expect:
+    """One expected flag; None means whatever."""
+
+    pattern: str
+    kind: str = "match"
+    key: str | None = None
+    time: int | None = None
+    steps: Mapping[str, list[str]] | None = None
+    events: list[str] | None = None
+    data: Any = None
+    shown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """A test of one pattern, or of several where it stands at the top of the file."""
+
+    __test__ = False
+    name: str
+    pattern: str | None
+    start: int
+    given: tuple[Given, ...]
+    expect: tuple[Expect, ...]
+    expect_late: tuple[str, ...] | None
+    expect_dead: tuple[str, ...] | None
+    end_open: bool
+    position: Position
+
+
+def read_tests(
+    reader: Reader, values: Mapping[str, Node], streams: Mapping[str, Stream], tables: Mapping[str, Table],
+    patterns: Mapping[str, Pattern],
+) -> tuple[Test, ...]:  # fmt: skip
+    """All tests of a file."""
+    found: list[Test] = []
+    entries = [(None, values["tests"])] if "tests" in values else []
+    for name, entry in values["patterns"] if "patterns" in values else ():
+        if entry.is_map and "tests" in entry.map and name in patterns:
+            entries.append((name, entry.map["tests"]))  # type: ignore[arg-type]
+    for pattern, node in entries:
+        for item in node.items:
+            found.append(_Lines(reader, streams, tables, patterns, pattern).test(item))
+    return tuple(found)
+
+
+class _Lines:
+    def __init__(
+        self, reader: Reader, streams: Mapping[str, Stream], tables: Mapping[str, Table], patterns: Mapping[str, Pattern],
+        pattern: str | None,
+    ) -> None:  # fmt: skip
+        self.reader = reader
+        self.streams = streams
+        self.tables = tables
+        self.patterns = patterns
+        self.pattern = pattern
+        self.start = MONDAY
+
+    def test(self, node: Node) -> Test:
+        if "start" in node.map:
+            self.start = self._moment(node.map["start"])
+        given = tuple(self._given(item, place) for place, item in enumerate(node.map["given"].items, 1)) if "given" in node.map else ()
+        refs = [line.ref for line in given if line.ref]
+        if len(set(refs)) < len(refs):
+            self.reader.problems.add(node.position, "refs of a test's lines are unique; found one twice")
+        expect = node.map.get("expect")
+        return Test(
+            node.map["name"].text or "" if "name" in node.map else "", self.pattern, self.start, given,
+            tuple(self._expect(item) for item in expect.items) if expect else (), self._refs(node, "expect_late"),
+            self._refs(node, "expect_dead"), "end" in node.map and node.map["end"].text == "open", node.position,
+        )  # fmt: skip
+
+    def _refs(self, node: Node, key: str) -> tuple[str, ...] | None:
+        return tuple(item.text or "" for item in node.map[key].items) if key in node.map else None
+
+    def _given(self, node: Node, place: int) -> Given:
+        map_ = node.map
+        if "advance" in map_:
+            return Given(advance=parse_duration(map_["advance"].text or "") or 0)
+        if "advance_to" in map_:
+            return Given(advance_to=self.start + (parse_duration(map_["advance_to"].text or "") or 0))
+        if "restart" in map_:
+            return Given(restart=True)
+        name = map_["on"].text if "on" in map_ else next(iter(self.streams), "")
+        source = self.streams.get(name or "") or self.tables.get(name or "")
+        if source is None:
+            self.reader.problems.unknown(node.position, "stream or table", name or "", [*self.streams, *self.tables])
+            return Given()
+        fields = {key: value for key, value in map_.items() if key not in _LINE_KEYS}
+        if "fields" in map_:
+            fields.update(map_["fields"].map)
+        values = self._values(source, fields, node)
+        time = self._time(source, map_, node)
+        if source.time and source.time in source.fields:
+            values[source.time] = time
+        before = self._values(source, map_["before"].map, node) if "before" in map_ else None
+        ref = (map_["ref"].text or "") if "ref" in map_ else str(place)
+        return Given(name or "", time, ref, (map_["op"].text or "c") if "op" in map_ else "c", values, before)
+
+    def _values(self, source: Stream | Table, fields: Mapping[str, Node], node: Node) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for name, value in fields.items():
+            if name not in source.fields:
+                self.reader.problems.unknown(value.position, f"field of {source.name}", name, source.fields)
+                continue
+            try:
+                found[name] = _stored(value, source.fields[name].type)
+            except (ValueError, ArithmeticError):
+                expected = source.fields[name].type.required()
+                self.reader.problems.add(value.position, f"field {name!r}: expected {expected}; found {value.shown()}")
+        return found
+
+    def _time(self, source: Stream | Table, map_: Mapping[str, Node], node: Node) -> int:
+        if "at" in map_:
+            shift = parse_duration(map_["at"].text or "")
+            if shift is None:
+                self.reader.problems.add(map_["at"].position, f"expected at as a duration such as 10s; found {map_['at'].shown()}")
+            return self.start + (shift or 0)
+        if "time" in map_:
+            return self._moment(map_["time"], source)
+        if source.time and source.time in map_:
+            return self._moment(map_[source.time], source)
+        self.reader.problems.add(node.position, "expected at: OFFSET or time: MOMENT; found neither")
+        return self.start
+
+    def _moment(self, node: Node, source: Stream | Table | None = None) -> int:
+        text = node.text or ""
+        try:
+            if source is not None and text.lstrip("-").isdigit():
+                unit = source.fields[source.time].type.unit if source.time and source.time in source.fields else "us"
+                return int(text) // 1000 if unit == "ns" else int(text) * UNITS[unit or "us"]
+            return parse_moment(text)
+        except ValueError:
+            self.reader.problems.add(node.position, f"expected a moment such as 2024-01-01T00:00:00Z; found {node.shown()}")
+            return self.start
+
+    def _expect(self, node: Node) -> Expect:
+        map_ = node.map
+        name = map_["pattern"].text or "" if "pattern" in map_ else self.pattern or ""
+        if name not in self.patterns:
+            self.reader.problems.unknown(node.position, "pattern", name, self.patterns)
+        time = None
+        if "at" in map_:
+            time = self.start + (parse_duration(map_["at"].text or "") or 0)
+        elif "time" in map_ and name in self.patterns:
+            time = self._moment(map_["time"], self.streams[self.patterns[name].on])
+        steps = {k: [i.text or "" for i in v.items] for k, v in map_["steps"]} if "steps" in map_ else None
+        events = [item.text or "" for item in map_["events"].items] if "events" in map_ else None
+        key = map_["key"].text if "key" in map_ else None
+        data = map_["data"].plain() if "data" in map_ else None
+        return Expect(name, map_["kind"].text or "" if "kind" in map_ else "match", key, time, steps, events, data, str(node.plain()))
+
+
+def _stored(node: Node, type_: Type) -> Any:
+    """A scalar's stored value, read from its text by its declared type."""
+    text = node.text
+    if node.kind == "list":
+        item = type_.item or type_
+        return tuple(_stored(each, item) for each in node.items)
+    if text is None:
+        return None
+    match type_.kind:
+        case Kind.BOOL:
+            if text not in ("true", "false"):
+                raise ValueError(text)
+            return text == "true"
+        case Kind.INT:
+            return int(text)
+        case Kind.FLOAT:
+            return float(text)
+        case Kind.DECIMAL:
+            return rescale_text(text, type_.scale)
+        case Kind.TIMESTAMP:
+            return int(text) * UNITS[type_.unit] if type_.unit and text.lstrip("-").isdigit() else parse_moment(text)
+        case Kind.DATE:
+            return parse_moment(text) // 86_400_000_000
+    return text
+
+
