@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
+from pathlib import Path
 
 from dataflows.batch import AFTER_ALL
+from dataflows.connectors.files import Block, line_blocks, partitions_of
+from dataflows.connectors.typed import parquet_blocks
 from dataflows.changes import ChangeJudge
-from dataflows.connectors.files import Block, FileBlocks, partitions_of
-from dataflows.decoding.cloudevents import CloudEventsDecoder
-from dataflows.decoding.csv import CsvDecoder
+from dataflows.decoding.csv import CsvDecoder, csv_blocks
 from dataflows.decoding.debezium import DebeziumDecoder
-from dataflows.decoding.decoded import Decoded, Decoder, RawRows
+from dataflows.decoding.decoded import Decoded, Decoder
 from dataflows.decoding.json import JsonDecoder
-from dataflows.decoding.parquet import ParquetReader
 from dataflows.engine import Reader
 from dataflows.judge import Judge, Judged
+from dataflows.prelude import StaticTable
 from dataflows.steps import Plan
-from models.application.resolved import Application, FileInput, Stream, Table
+from models.application.resolved import FileInput, Stream, Table
+from models.values.column import Column, concat
 
 
 class FileReader:
@@ -61,6 +62,43 @@ def file_readers(plan: Plan) -> list[Reader]:
     return readers
 
 
+def static_tables(plan: Plan) -> dict[str, StaticTable]:
+    """Tables that never change, read whole."""
+    found: dict[str, StaticTable] = {}
+    for name, table in plan.application.tables.items():
+        if not table.static or not isinstance(table.input, FileInput):
+            continue
+        parts: dict[str, list[Column]] = {field: [] for field in table.fields}
+        for paths in partitions_of(table.input):
+            for _, decoded in decoded_blocks(table, paths, frozenset(table.fields), frozenset()):
+                for field, columns in parts.items():
+                    columns.append(decoded.columns[field])
+        found[name] = StaticTable({field: concat(columns) for field, columns in parts.items()}, table.key)
+    return found
+
+
+def decoded_blocks(
+    source: Stream | Table, paths: Sequence[Path], wanted: frozenset[str], first: frozenset[str]
+) -> Iterator[tuple[Block, Decoded]]:
+    """Blocks of a partition's files, decoded."""
+    if source.format == "parquet":
+        yield from parquet_blocks(paths, source.fields, wanted)
+        return
+    decoder = decoder_of(source, wanted, first)
+    for block in csv_blocks(paths) if source.format == "csv" else line_blocks(paths):
+        yield block, decoder.decode(block.rows)
+
+
+def decoder_of(source: Stream | Table, wanted: frozenset[str], first: frozenset[str]) -> Decoder:
+    """The decoder of a source's format."""
+    match source.format:
+        case "debezium":
+            return DebeziumDecoder(source.fields, wanted, first, source.key if isinstance(source, Table) else ())
+        case "csv":
+            return CsvDecoder(source.fields, wanted, first)
+    return JsonDecoder(source.fields, wanted, first)
+
+
 def _readers_of(plan: Plan, name: str, place: int, first: int) -> Iterator[Reader]:
     application = plan.application
     source: Stream | Table = application.streams[name] if name in application.streams else application.tables[name]
@@ -68,42 +106,10 @@ def _readers_of(plan: Plan, name: str, place: int, first: int) -> Iterator[Reade
         return
     max_dead = application.max_dead.get(name, 0.05)
     for number, paths in enumerate(partitions_of(source.input)):
-        partition = first + number
         judge: Judge | ChangeJudge
         if isinstance(source, Stream):
-            judge = Judge(source, place, partition, max_dead)
-            blocks = _decoded(application, source, paths, plan.wanted[name], judge.first)
+            judge = Judge(source, place, first + number, max_dead)
         else:
-            judge = ChangeJudge(source, place, partition, max_dead)
-            blocks = _decoded(application, source, paths, plan.wanted[name], frozenset())
-        yield FileReader(name, partition, number, judge, blocks)
-
-
-def _decoded(
-    application: Application, source: Stream | Table, paths: Sequence[str], wanted: frozenset[str], first: frozenset[str]
-) -> Iterator[tuple[Block, Decoded]]:
-    if source.format == "parquet":
-        yield from _typed(source, paths, wanted, first)
-        return
-    decoder = decoder_of(source, wanted, first)
-    for block in FileBlocks(paths, source.format):
-        yield block, decoder.decode(block.rows)
-
-
-def _typed(
-    source: Stream | Table, paths: Sequence[str], wanted: frozenset[str], first: frozenset[str]
-) -> Iterator[tuple[Block, Decoded]]:
-    for read in ParquetReader(paths, source.fields, wanted, first):
-        yield Block(RawRows.typed(read.offsets), read.file, read.first_row, read.bytes_read), read.decoded
-
-
-def decoder_of(source: Stream | Table, wanted: frozenset[str], first: frozenset[str]) -> Decoder:
-    """The decoder of a source's format."""
-    options: dict[str, Any] = {}
-    if source.format == "debezium":
-        if isinstance(source, Table):
-            options = {"key": source.key}
-        return DebeziumDecoder(source.fields, wanted, first, **options)
-    decoders: dict[str, Any] = {"json": JsonDecoder, "csv": CsvDecoder, "cloudevents": CloudEventsDecoder}
-    decoder: Decoder = decoders[source.format](source.fields, wanted, first)
-    return decoder
+            judge = ChangeJudge(source, place, first + number, max_dead)
+        early = judge.first if isinstance(judge, Judge) else frozenset()
+        yield FileReader(name, first + number, number, judge, decoded_blocks(source, paths, plan.wanted[name], early))

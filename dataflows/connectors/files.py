@@ -72,7 +72,7 @@ def _cut(path: Path) -> Iterator[tuple[bytes, int]]:
     """A file's bytes in blocks that end at line ends, and how many bytes of the file each took."""
     rest = b""
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             place = 0
             while data := file.read(BLOCK):
                 data = rest + data
@@ -89,7 +89,8 @@ def _cut(path: Path) -> Iterator[tuple[bytes, int]]:
         raise FileProblem(f"{path}: cannot be read: {cause}. Check that the file exists, is whole, and may be read") from error
 
 
-def _opened(path: Path) -> IO[bytes]:
+def opened(path: Path) -> IO[bytes]:
+    """A file for reading, unpacked where its name ends in .gz."""
     return gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb", buffering=0)  # type: ignore[return-value]
 
 
