@@ -58,7 +58,7 @@ def build(plan: Plan, io: Connectors, shards: int = 16) -> Dataflow:
         hits.append(done)
     if hits:
         op.output("flags", op.flat_map("flag", op.merge("hits", *hits), lambda done: io.sinks.flags_of(done[1])), io.sinks.flags)
-    op.output("late", op.flat_map("late_events", turns, lambda turn: io.sinks.late_of(turn.judged)), io.sinks.late)
+    op.output("late", op.flat_map("late_events", turns, lambda turn: io.sinks.late_of(turn.source, turn.judged)), io.sinks.late)
     op.output("dead", op.flat_map("dead_letters", turns, lambda turn: io.sinks.dead_of(turn.judged)), io.sinks.dead_letters)
     return flow
 

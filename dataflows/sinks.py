@@ -50,8 +50,9 @@ class Sinks:
         key = key_values(found.key, [builder.types[name] for name in found.pattern.by.fields])
         return builder.build(found.hit, key, self.now())
 
-    def late_of(self, judged: Judged) -> Iterator[Line]:
-        """Late events of one read."""
+    def late_of(self, source: str, judged: Judged) -> Iterator[Line]:
+        """Late events of one read, which is counted here."""
+        self.counts.judged(source, judged)
         for late in judged.late:
             yield "0", orjson.dumps(late_event(self.application.name, *_values(late)))
 

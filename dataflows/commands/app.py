@@ -11,6 +11,7 @@ from dataflows.commands.failures import report
 from dataflows.commands.features import features
 from dataflows.commands.plan import plan
 from dataflows.commands.run import run
+from dataflows.commands.test import test
 
 app = typer.Typer(
     name="tocsin",
@@ -19,7 +20,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (check, plan, run, features):
+for command in (check, plan, test, run, features):
     app.command()(command)
 
 

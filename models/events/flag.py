@@ -50,13 +50,13 @@ class FlagBuilder:
             "traceparent": event.attributes.get("traceparent") or trace_parent(id_),
             "partitionkey": text,
             "sequence": sequence(time),
-            "dedupkey": self._id(hit.episode_kind, text, hit.episode or hit.anchor, hit.episode_deadline if hit.episode else hit.deadline),
+            "dedupkey": self._dedup_key(hit, text, id_),
             "severity": severity,
             "priority": self.pattern.priority,
             "ruleset": self.pattern.ruleset,
             "runmode": self.runmode,
             "recordedtime": recorded,
-        }  # fmt: skip
+        }
         if event.attributes.get("tracestate"):
             flag["tracestate"] = event.attributes["tracestate"]
         if not hit.settled:
@@ -79,6 +79,13 @@ class FlagBuilder:
 
     def _id(self, kind: str, key: str, anchor: Sequence[str], deadline: int | None) -> str:
         return flag_id(self.application.name, self.pattern.name, self.major, kind, key, anchor, deadline)
+
+    def _dedup_key(self, hit: Hit, key: str, id_: str) -> str:
+        """The id that the first hit of the episode would have as a flag."""
+        own = (hit.kind, hit.anchor, hit.deadline)
+        if not hit.episode or (hit.episode_kind, hit.episode, hit.episode_deadline) == own:
+            return id_
+        return self._id(hit.episode_kind, key, hit.episode, hit.episode_deadline)
 
     def _severity(self, event: Evidence) -> str:
         for level, condition in self.pattern.severity:

@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid5
+
+import orjson
 
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:tocsin:flag:v1")
 _YEAR_ONE = 62_135_596_800_000_000
 
 
 def canonical_json(value: Any) -> str:
-    """RFC 8785 for what ids hold: objects, arrays, strings, and integers below 2^53.
+    """RFC 8785 for what ids hold: objects with ASCII keys, arrays, strings, integers below 2^53, null.
 
     >>> canonical_json({"b": [1, "ä"], "a": None})
     '{"a":null,"b":[1,"ä"]}'
     """
-    if isinstance(value, dict):
-        keys = sorted(value, key=lambda key: key.encode("utf-16-be"))
-        return "{" + ",".join(f"{canonical_json(key)}:{canonical_json(value[key])}" for key in keys) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ",".join(canonical_json(item) for item in value) + "]"
-    return json.dumps(value, ensure_ascii=False)
+    return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
 def flag_id(

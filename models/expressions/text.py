@@ -59,10 +59,11 @@ def to_json(type_: Type, value: Any) -> Any:
 def time_text(time: int) -> str:
     """RFC 3339 in UTC; a fraction only where there is one."""
     try:
-        moment = _EPOCH + timedelta(microseconds=time)
+        whole, micros = divmod(time, 1_000_000)
+        text = (_EPOCH + timedelta(seconds=whole)).strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
     except OverflowError:
         return f"{time}us"
-    return moment.replace(tzinfo=None).isoformat() + "Z"
+    return f"{text}.{micros:06d}Z" if micros else f"{text}Z"
 
 
 def interval_text(microseconds: int) -> str:

@@ -1,0 +1,275 @@
+"""Inline tests: given lines through the engine, found flags paired with expected ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from dataflows.batch import AFTER_ALL
+from dataflows.changes import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME, ChangeJudge
+from dataflows.decoding.decoded import Decoded, RawRows
+from dataflows.engine import Engine
+from dataflows.judge import Judge, Judged
+from dataflows.operators.canonical import key_values
+from dataflows.plan import plan
+from dataflows.prelude import StaticTable
+from dataflows.readers import static_tables
+from dataflows.steps import Plan
+from models.application.resolved import Application, FieldSpec, Pattern
+from models.application.tests import Expect, Given, Test
+from models.events.flag import FlagBuilder
+from models.expressions.text import time_text
+from models.values.column import column_of
+from models.values.types import BOOL, TIMESTAMP
+
+
+@dataclass(frozen=True, slots=True)
+class TestResult:
+    """How a test went; ``problems`` says in words what differs."""
+
+    __test__ = False
+    test: Test
+    problems: tuple[str, ...]
+
+    @property
+    def ok(self) -> bool:
+        """Whether everything was as expected."""
+        return not self.problems
+
+
+@dataclass(frozen=True, slots=True)
+class GivenChunk:
+    """Given lines as decoded rows."""
+
+    lines: Sequence[Given]
+    declared: Mapping[str, FieldSpec]
+
+    def fields(self, row: int) -> dict[str, Any]:
+        """All declared fields; one not given is null."""
+        return {name: self.lines[row].values.get(name) for name in self.declared}
+
+    def raw(self, row: int) -> bytes:
+        """The line's reference."""
+        return self.lines[row].ref.encode()
+
+    def attributes(self, row: int) -> dict[str, str]:
+        """The reference stands for the event's id."""
+        return {"id": self.lines[row].ref}
+
+    def take(self, rows: Any) -> GivenChunk:
+        """Only these lines."""
+        return GivenChunk([self.lines[int(row)] for row in rows], self.declared)
+
+
+class GivenReader:
+    """The partition of one stream or table in a test."""
+
+    def __init__(self, source: str, partition: int, judge: Judge | ChangeJudge, wanted: frozenset[str]) -> None:
+        self.source = source
+        self.partition = partition
+        self.number = 0
+        self.judge = judge
+        self.wanted = wanted
+        self.done = False
+        self.count = 0
+
+    @property
+    def bound(self) -> int:
+        """The partition's bound."""
+        return AFTER_ALL if self.done else self.judge.bound
+
+    def read(self) -> Judged:
+        """Nothing more: lines are given."""
+        self.done = True
+        return Judged(None, AFTER_ALL, done=True)
+
+    def give(self, lines: Sequence[Given]) -> Judged:
+        """Judge given lines."""
+        source = self.judge.stream if isinstance(self.judge, Judge) else self.judge.table
+        chunk = GivenChunk(lines, source.fields)
+        columns = {
+            name: column_of(source.fields[name].type, [line.values.get(name) for line in lines]) for name in self.wanted
+        }
+        if isinstance(self.judge, ChangeJudge):
+            columns[TIME] = column_of(TIMESTAMP, [line.time for line in lines])
+            columns[IS_SNAPSHOT] = column_of(BOOL, [line.op == "r" for line in lines])
+            columns[IS_DELETE] = column_of(BOOL, [line.op == "d" for line in lines])
+            columns[IS_CHANGE] = column_of(BOOL, [True for _ in lines])
+        n, empty = len(lines), np.zeros(0, np.int64)
+        rows = RawRows(np.zeros(0, np.uint8), empty, empty, np.arange(self.count, self.count + n))
+        judged = self.judge.judge(rows, Decoded(n, columns, chunk), "given", self.count)
+        self.count += n
+        return judged
+
+    def advance(self, time: int) -> Judged:
+        """Move the watermark."""
+        source = self.judge.stream if isinstance(self.judge, Judge) else self.judge.table
+        self.judge.newest = max(self.judge.newest, time + source.lateness)
+        return Judged(None, self.judge.bound)
+
+
+def run_tests(application: Application) -> Iterator[TestResult]:
+    """All inline tests of an application, one after another."""
+    static = None
+    plans: dict[frozenset[str], Plan] = {}
+    for test in application.tests:
+        names = {expect.pattern for expect in test.expect} | ({test.pattern} if test.pattern else set())
+        chosen = frozenset(names or application.patterns)
+        if chosen not in plans:
+            plans[chosen] = plan(_only(application, chosen))
+        if static is None:
+            static = static_tables(plans[chosen])
+        yield _run(plans[chosen], test, chosen, static)
+
+
+def _only(application: Application, names: frozenset[str]) -> Application:
+    """The application with these patterns alone, and those that stand in their conditions."""
+    kept = {name: _live(pattern) for name, pattern in application.patterns.items() if name in names}
+    needed = {c.removeprefix("pattern:") for p in kept.values() for c in p.reads if c.startswith("pattern:")}
+    parts = {n: replace(p, mode="off") for n, p in application.patterns.items() if n not in kept}
+    return replace(application, patterns={n: kept.get(n) or parts[n] for n in application.patterns if n in kept or n in parts or n in needed})
+
+
+def _live(pattern: Pattern) -> Pattern:
+    return replace(pattern, mode="live")
+
+
+def _run(compiled: Plan, test: Test, names: frozenset[str], static: Mapping[str, StaticTable]) -> TestResult:
+    application = compiled.application
+    readers = [_reader(compiled, name, place) for place, name in enumerate(compiled.sources)]
+    by_name = {reader.source: reader for reader in readers}
+    engine = Engine(compiled, readers, static)
+    found: list[dict[str, Any]] = []
+    late: list[str] = []
+    builders = {name: FlagBuilder(application, application.patterns[name]) for name in names}
+    refs = _Refs(test)
+    now = test.start
+    for judged_reader, judged in _turns(test, readers, by_name, now):
+        result = engine.turn(judged_reader, judged)
+        late.extend(row.value.decode() for row in judged.late)
+        for hit in result.hits:
+            if hit.pattern.name in names:
+                builder = builders[hit.pattern.name]
+                key = key_values(hit.key, [builder.types[field] for field in hit.pattern.by.fields])
+                found.append({**builder.build(hit.hit, key, ""), "_time": hit.hit.moment, "_kind": hit.hit.kind, "_pattern": hit.pattern.name})
+    problems = [*_compare(test, found, refs)]
+    if test.expect_late is not None and sorted(late) != sorted(test.expect_late):
+        problems.append(f"expected late {sorted(test.expect_late)}; found {sorted(late)}")
+    return TestResult(test, tuple(problems))
+
+
+def _reader(compiled: Plan, name: str, place: int) -> GivenReader:
+    application = compiled.application
+    judge: Judge | ChangeJudge
+    if name in application.streams:
+        judge = Judge(replace(application.streams[name], max_ahead=None), place, place)
+    else:
+        judge = ChangeJudge(application.tables[name], place, place)
+    return GivenReader(name, place, judge, compiled.wanted[name])
+
+
+def _turns(
+    test: Test, readers: Sequence[GivenReader], by_name: Mapping[str, GivenReader], now: int
+) -> Iterator[tuple[GivenReader, Judged]]:
+    """Reads in the order of arrival: lines between two moves of the watermark go together, stream by stream."""
+    waiting: dict[str, list[Given]] = {}
+    for line in test.given:
+        if line.source:
+            if line.source in by_name:
+                waiting.setdefault(line.source, []).append(line)
+            now = max(now, line.time)
+            continue
+        yield from _give(waiting, by_name)
+        if line.advance_to is not None or line.advance is not None:
+            now = line.advance_to if line.advance_to is not None else now + (line.advance or 0)
+            for reader in readers:
+                yield reader, reader.advance(now)
+    yield from _give(waiting, by_name)
+    for reader in readers if not test.end_open else ():
+        yield reader, reader.read()
+
+
+def _give(waiting: dict[str, list[Given]], by_name: Mapping[str, GivenReader]) -> Iterator[tuple[GivenReader, Judged]]:
+    for name, lines in waiting.items():
+        yield by_name[name], by_name[name].give(lines)
+    waiting.clear()
+
+
+class _Refs:
+    """Event ids back to the references of a test's lines, by their place."""
+
+    def __init__(self, test: Test) -> None:
+        self.by_place: dict[tuple[str, int], str] = {}
+        counts: dict[str, int] = {}
+        for line in test.given:
+            if line.source:
+                number = counts.get(line.source, 0)
+                self.by_place[line.source, number] = line.ref
+                counts[line.source] = number + 1
+
+    def of(self, flag: Mapping[str, Any]) -> list[str]:
+        """The references of a flag's evidence, in order."""
+        return [self.by_place[event["on"], event["offset"]] for event in flag["data"]["evidence"]]
+
+
+def _compare(test: Test, found: Sequence[dict[str, Any]], refs: _Refs) -> Iterator[str]:
+    """What differs, after every expected flag has got a found one where that is possible."""
+    pairs: dict[int, int] = {}
+    for index in range(len(test.expect)):
+        _pair(index, test, found, refs, pairs, set())
+    paired = set(pairs.values())
+    for index, expect in enumerate(test.expect):
+        if index not in paired:
+            yield f"expected, not found: {expect.shown}"
+    for place, flag in enumerate(found):
+        if place not in pairs:
+            at = (flag["_time"] - test.start) / 1_000_000
+            yield (f"found, not expected: {flag['_pattern']} of {flag['partitionkey']!r} at {at:g}s ({time_text(flag['_time'])}), "
+                   f"events {refs.of(flag)}: {flag['data']['pattern']['title']}")  # fmt: skip
+
+
+def _pair(
+    index: int, test: Test, found: Sequence[dict[str, Any]], refs: _Refs, pairs: dict[int, int], tried: set[int]
+) -> bool:
+    """An augmenting path: give an expected flag a found one, moving others where needed."""
+    for place, flag in enumerate(found):
+        if place in tried or not _fits(test.expect[index], flag, refs):
+            continue
+        tried.add(place)
+        if place not in pairs or _pair(pairs[place], test, found, refs, pairs, tried):
+            pairs[place] = index
+            return True
+    return False
+
+
+def _fits(expect: Expect, flag: Mapping[str, Any], refs: _Refs) -> bool:
+    return (
+        flag["_pattern"] == expect.pattern
+        and flag["_kind"] == expect.kind
+        and (expect.key is None or flag["partitionkey"] == expect.key)
+        and (expect.time is None or flag["_time"] == expect.time)
+        and (expect.events is None or refs.of(flag) == expect.events)
+        and (expect.steps is None or expect.steps == flag["data"]["steps"])
+        and (expect.data is None or _contains(flag["data"], expect.data))
+    )
+
+
+def _contains(whole: Any, part: Any) -> bool:
+    """Whether a subset fits; scalars compare as text, since YAML does not say their type here."""
+    if isinstance(part, dict):
+        return isinstance(whole, dict) and all(key in whole and _contains(whole[key], value) for key, value in part.items())
+    if isinstance(part, list):
+        return isinstance(whole, list) and len(whole) == len(part) and all(_contains(a, b) for a, b in zip(whole, part, strict=True))
+    if isinstance(whole, bool):
+        return part == str(whole).lower()
+    if isinstance(whole, int | float) and part is not None:
+        try:
+            return float(part) == float(whole)
+        except ValueError:
+            return False
+    return bool(part == whole)
+
+
