@@ -18,6 +18,7 @@ def carried(
     prelude: Mapping[str, Sequence[Step]],
     targets: Targets,
     outputs: Mapping[str, frozenset[str]],
+    last: Mapping[str, int],
 ) -> tuple[Columns, dict[str, frozenset[str]]]:
     """Columns into each (stage, lane), and the fields wanted from each source; worked out from the last stage back."""
     columns: Columns = {}
@@ -28,23 +29,23 @@ def carried(
                 continue
             needed = set(lane.fields)
             if lane.primary:
-                needed |= _onward(lane.source, stage.index, targets, columns, outputs)
+                needed |= _onward(lane.source, stage.index, targets, columns, outputs, last)
                 for step in reversed(stage.steps):
                     _before(application, stage, step, lane.source, needed)
             else:
                 needed |= _fed(stage, lane.source, lane.fields)
             columns[stage.index, index] = frozenset(needed)
-    return columns, {name: _wanted(application, name, prelude, targets, columns, outputs) for name in _sources(application)}
+    return columns, {name: _wanted(application, name, prelude, targets, columns, outputs, last) for name in _sources(application)}
 
 
 def _onward(
-    stream: str, origin: int, targets: Targets, columns: Columns, outputs: Mapping[str, frozenset[str]]
+    stream: str, origin: int, targets: Targets, columns: Columns, outputs: Mapping[str, frozenset[str]], last: Mapping[str, int]
 ) -> set[str]:
+    """What is needed behind an origin; a stream's rows come out where no lane follows."""
     needed: set[str] = set()
-    following = targets.get((origin, stream), ())
-    for target in following:
+    for target in targets.get((origin, stream), ()):
         needed |= columns[target]
-    return needed | set(outputs.get(stream, ()))
+    return needed | set(outputs.get(stream, ())) if last.get(stream) == origin else needed
 
 
 def _before(application: Application, stage: Stage, step: Step, stream: str, needed: set[str]) -> None:
@@ -100,8 +101,9 @@ def _wanted(
     targets: Targets,
     columns: Columns,
     outputs: Mapping[str, frozenset[str]],
+    last: Mapping[str, int],
 ) -> frozenset[str]:
-    needed = _onward(name, SOURCE, targets, columns, outputs)
+    needed = _onward(name, SOURCE, targets, columns, outputs, {} if name in application.tables else last)
     if name in application.tables:
         table = application.tables[name]
         needed |= set(table.key) | {field for field in (table.time, table.valid_from) if field}

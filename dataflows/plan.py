@@ -39,7 +39,7 @@ class _Planner:
             self._add_stage()
         targets = {origin: tuple(found) for origin, found in self.targets.items()}
         prelude = {name: tuple(steps) for name, steps in self.prelude.items()}
-        columns, wanted = carried(self.application, self.stages, prelude, targets, outputs)
+        columns, wanted = carried(self.application, self.stages, prelude, targets, outputs, self.last)
         return Plan(self.application, tuple(self.stages), prelude, targets, columns, wanted, outputs, dict(self.last))
 
     def _place_unkeyed(self, stage: Stage | None) -> bool:

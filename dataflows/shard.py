@@ -335,7 +335,7 @@ class _Pass:
         needed: set[str] = set()
         for target in plan.targets.get((index, stream), ()):
             needed |= plan.columns[target]
-        if stream in plan.outputs:
+        if plan.last[stream] == index and stream in plan.outputs:
             needed |= plan.outputs[stream]
         elif not plan.targets.get((index, stream)):
             return
