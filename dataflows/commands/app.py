@@ -9,6 +9,7 @@ import typer
 from dataflows.commands.check import check
 from dataflows.commands.failures import report
 from dataflows.commands.features import features
+from dataflows.commands.generate import generate
 from dataflows.commands.plan import plan
 from dataflows.commands.run import run
 from dataflows.commands.test import test
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 for command in (check, plan, test, run, features):
     app.command()(command)
+app.add_typer(generate, name="generate")
 
 
 def main() -> None:
