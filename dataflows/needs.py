@@ -53,8 +53,8 @@ def nodes_of(application: Application, features_of: frozenset[str]) -> list[Node
         collector.need(application.streams[name], readings(application, application.streams[name]))
     patterns = [pattern for pattern in application.patterns.values() if pattern.mode != "off"]
     for pattern in patterns:
-        collector.need(application.streams[pattern.on], _pattern_needs(pattern))
-    return [*collector.nodes(), *(_pattern_node(pattern) for pattern in patterns)]
+        collector.need(application.streams[pattern.on], _pattern_needs(application, pattern))
+    return [*collector.nodes(), *(_pattern_node(application, pattern) for pattern in patterns)]
 
 
 def readings(application: Application, stream: Stream) -> list[str]:
@@ -92,13 +92,15 @@ def fact_inputs(fact: Feature | Score) -> frozenset[str]:
     return frozenset(reads)
 
 
-def _pattern_needs(pattern: Pattern) -> frozenset[str]:
-    return frozenset(pattern.reads) | frozenset(pattern.by.fields) | frozenset(pattern.suppress.per)
+def _pattern_needs(application: Application, pattern: Pattern) -> frozenset[str]:
+    """What a pattern reads, and the derived fields that its evidence shows."""
+    derived = application.streams[pattern.on].derive
+    return frozenset(pattern.reads) | frozenset(pattern.by.fields) | frozenset(pattern.suppress.per) | frozenset(derived)
 
 
-def _pattern_node(pattern: Pattern) -> Node:
+def _pattern_node(application: Application, pattern: Pattern) -> Node:
     key = Key(pattern.by.entity, pattern.by.fields)
-    return Node(pattern.on, pattern.name, _pattern_needs(pattern), frozenset(), pattern, key)
+    return Node(pattern.on, pattern.name, _pattern_needs(application, pattern), frozenset(), pattern, key)
 
 
 class _Collector:

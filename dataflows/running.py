@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -74,6 +75,7 @@ def run_worker(job: Job, worker: str) -> None:
 
 
 def _flow(job: Job, sinks: Sinks, cluster: tuple[list[str], int] | None) -> None:
+    os.environ["RUST_BACKTRACE"] = "0"
     from bytewax._bytewax import cluster_main, run_main
 
     compiled = plan(job.application)

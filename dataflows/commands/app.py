@@ -7,12 +7,16 @@ import sys
 import typer
 
 from dataflows.commands.check import check
+from dataflows.commands.demo import demo
 from dataflows.commands.failures import report
 from dataflows.commands.features import features
 from dataflows.commands.generate import generate
 from dataflows.commands.plan import plan
 from dataflows.commands.run import run
+from dataflows.commands.schema import schema
 from dataflows.commands.test import test
+from dataflows.commands.warm import warm
+from dataflows.commands.why import why
 
 app = typer.Typer(
     name="tocsin",
@@ -21,9 +25,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (check, plan, test, run, features):
+for command in (check, plan, test, run, features, why, schema, demo):
     app.command()(command)
 app.add_typer(generate, name="generate")
+app.command(hidden=True)(warm)
 
 
 def main() -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -26,14 +25,14 @@ def run(
 
     Example: tocsin run examples/card-fraud/app.yaml --input transactions=tx.jsonl
     """
-    from dataflows.running import Job, run_here, run_processes, run_worker
     from dataflows.commands.failures import UserError
+    from dataflows.running import Job, run_here, run_processes, run_worker
     from models.application.load import load, refuse_kafka
 
     loaded = load(application, overlays=with_ or [], params=pairs(param, "--param"), inputs=pairs(input, "--input"))
     if refused := refuse_kafka(loaded):
-        raise UserError("\n".join(str(error) for error in refused))
-    job = Job(loaded, shards, _now)
+        raise UserError("\n".join(refused))
+    job = Job(loaded, shards, now)
     if worker is not None:
         run_worker(job, worker)
         return
@@ -50,10 +49,7 @@ def run(
     summary(loaded, counts, time.perf_counter() - started, as_json=as_json)
 
 
-def _now() -> str:
+def now() -> str:
+    """The wall-clock time as RFC 3339, for ``recordedtime``."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
-
-def where(path: str | tuple[str, str] | None) -> Path | None:
-    """The file of an output, None for standard output."""
-    return Path(path) if isinstance(path, str) else None
