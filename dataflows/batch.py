@@ -40,17 +40,17 @@ class Rows:
     which: NDArray[np.int32]
     row: NDArray[np.int64]
 
-    def take(self, rows: NDArray[Any]) -> Rows:
+    def take(self, rows: NDArray[Any] | slice) -> Rows:
         """The references at ``rows``."""
         return Rows(self.chunks, self.which[rows], self.row[rows])
 
     def fields(self, i: int) -> dict[str, Any]:
         """All declared fields of row i."""
-        return self.chunks[self.which[i]].fields(int(self.row[i]))
+        return self.chunks[int(self.which[i])].fields(int(self.row[i]))
 
     def attributes(self, i: int) -> dict[str, str]:
         """The attributes that came with row i."""
-        return self.chunks[self.which[i]].attributes(int(self.row[i]))
+        return self.chunks[int(self.which[i])].attributes(int(self.row[i]))
 
     def __getstate__(self) -> tuple[Any, ...]:
         used, which = np.unique(self.which, return_inverse=True)
@@ -85,8 +85,8 @@ class Batch:
     def __len__(self) -> int:
         return len(self.time)
 
-    def take(self, rows: NDArray[Any]) -> Batch:
-        """The rows at ``rows`` (integers or a boolean mask)."""
+    def take(self, rows: NDArray[Any] | slice) -> Batch:
+        """The rows at ``rows`` (integers, a boolean mask, or a slice, which copies nothing)."""
         return Batch(
             self.source,
             self.time[rows],

@@ -12,7 +12,6 @@ from bytewax.dataflow import Dataflow, Stream
 from dataflows.batch import CLOSED, OPEN, Batch, Bound
 from dataflows.engine import Reader, fed_by, followers, sender_of, senders
 from dataflows.evidence import EvidenceMaker
-from dataflows.judge import Judged
 from dataflows.prelude import StaticTable, prepared
 from dataflows.route import Router
 from dataflows.shard import Item, Outcome, Shard

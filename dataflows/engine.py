@@ -24,8 +24,11 @@ class Reader(Protocol):
     source: str
     partition: int
     number: int
-    bound: int
     done: bool
+
+    @property
+    def bound(self) -> int:
+        """The partition's bound in microseconds."""
 
     def read(self) -> Judged:
         """The next rows; ``done`` with the last."""

@@ -28,9 +28,7 @@ class EvidenceMaker:
 
         return read
 
-    def _evidence(
-        self, pattern: Pattern, stream: Stream, batch: Batch, columns: Mapping[str, Column], row: int
-    ) -> Evidence:
+    def _evidence(self, pattern: Pattern, stream: Stream, batch: Batch, columns: Mapping[str, Column], row: int) -> Evidence:
         fields = batch.rows.fields(row)
         fields.update({name: columns[name].at(row) for name in stream.derive})
         values = {name: columns[name].at(row) if name in columns else fields.get(name) for name in pattern.reads}

@@ -149,7 +149,7 @@ class Judge:
             return 0
         ids = self._ids(decoded, place)
         before = int(kept.sum())
-        for row in np.flatnonzero(kept):
+        for row in np.flatnonzero(kept).tolist():
             kept[row] = self.dedup.keep(ids[row], int(time[row]))
         self.dedup.forget(self.bound)
         return before - int(kept.sum())

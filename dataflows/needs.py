@@ -61,7 +61,8 @@ def readings(application: Application, stream: Stream) -> list[str]:
     """The columns of all features and scores that a stream's rows can read, each in its own role."""
     available = {*stream.fields, *stream.derive}
     names: list[str] = []
-    for fact in (*application.features.values(), *application.scores.values()):
+    facts: list[Feature | Score] = [*application.features.values(), *application.scores.values()]
+    for fact in facts:
         fields = fact.by.fields if fact.of == stream.name else fact.by.entity
         if not set(fields) <= available:
             continue

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from dataflows.batch import AFTER_ALL
+from dataflows.changes import ChangeJudge
 from dataflows.connectors.files import Block, line_blocks, partitions_of
 from dataflows.connectors.typed import parquet_blocks
-from dataflows.changes import ChangeJudge
 from dataflows.decoding.csv import CsvDecoder, csv_blocks
 from dataflows.decoding.debezium import DebeziumDecoder
 from dataflows.decoding.decoded import Decoded, Decoder

@@ -51,9 +51,7 @@ class Router:
                 yield index, gathered.take(slice(begin, stop))
             begin = stop
 
-    def _keyed(
-        self, batch: Batch, fields: tuple[str, ...], needed: frozenset[str]
-    ) -> tuple[Batch, NDArray[np.bool_] | None]:
+    def _keyed(self, batch: Batch, fields: tuple[str, ...], needed: frozenset[str]) -> tuple[Batch, NDArray[np.bool_] | None]:
         keys = [batch.columns[name] for name in fields]
         valid: NDArray[np.bool_] | None = None
         for column in keys:

@@ -76,16 +76,16 @@ def run_worker(job: Job, worker: str) -> None:
 
 def _flow(job: Job, sinks: Sinks, cluster: tuple[list[str], int] | None) -> None:
     os.environ["RUST_BACKTRACE"] = "0"
-    from bytewax._bytewax import cluster_main, run_main
+    from bytewax._bytewax import cluster_main, run_main  # the only entries that take an epoch's length
 
     compiled = plan(job.application)
     readers = file_readers(compiled)
     flow = build(compiled, Connectors(readers, static_tables(compiled), sinks), job.shards)
     try:
         if cluster is None:
-            run_main(flow, epoch_interval=EPOCH)
+            run_main(flow, epoch_interval=EPOCH)  # type: ignore[no-untyped-call]
         else:
-            cluster_main(flow, *cluster, epoch_interval=EPOCH, worker_count_per_proc=1)
+            cluster_main(flow, *cluster, epoch_interval=EPOCH, worker_count_per_proc=1)  # type: ignore[no-untyped-call]
     except Exception as error:
         raise (_cause(error) or error) from None
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,8 +13,8 @@ from dataflows.batch import Batch, Bound
 from dataflows.evidence import EvidenceMaker
 from dataflows.operators.keys import KeyTable
 from dataflows.operators.machine import GuardAt, PatternMachine
-from dataflows.operators.suppress import numeric_types
 from dataflows.operators.reorder import Chunk, Part, Reorder
+from dataflows.operators.suppress import numeric_types
 from dataflows.operators.versions import Versions
 from dataflows.operators.windows import Windows
 from dataflows.operators.zscore import ZScores
@@ -133,9 +133,7 @@ class _Pass:
         self.parts = {part.lane: part for part in chunk.parts}
         self.columns = {part.lane: dict(part.batch.columns) for part in chunk.parts}
         self.slots = {part.lane: self._slots_of(part) for part in chunk.parts}
-        self.primary = {
-            lane.source: index for index, lane in enumerate(self.stage.lanes) if lane.primary and index in self.parts
-        }
+        self.primary = {lane.source: index for index, lane in enumerate(self.stage.lanes) if lane.primary and index in self.parts}
         self.slot = self._spread_slots()
 
     def run(self) -> None:
@@ -294,7 +292,7 @@ class _Pass:
                 continue
             at = self.parts[lane].at
             column = f"{name}[{','.join(self.stage.fields[stream])}]"
-            for suffix in [f".{field}" for field in fields] or [""]:
+            for suffix in [f".{part}" for part in fields] or [""]:
                 whole = found[f"{name}{suffix}"]
                 self.columns[lane][column + suffix] = whole if at is None else whole.take(at)
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import orjson
 
 from dataflows.connectors.jsonlines import JsonLines
 from dataflows.counts import Counts
-from dataflows.judge import Judged
+from dataflows.judge import Dead, Judged, Late
 from dataflows.operators.canonical import key_values
 from dataflows.shard import Found, Outcome
 from models.application.resolved import Application
@@ -69,8 +70,8 @@ class Sinks:
             sys.stdout.write(self.flags.path.read_text())
 
 
-def _values(record: object) -> list[object]:
-    return [getattr(record, name) for name in record.__slots__]  # type: ignore[attr-defined]
+def _values(record: Late | Dead) -> list[Any]:
+    return [getattr(record, name) for name in record.__slots__]
 
 
 def _file(output: str | tuple[str, str] | None) -> Path | None:

@@ -90,9 +90,7 @@ class GivenReader:
         """Judge given lines."""
         source = self.judge.stream if isinstance(self.judge, Judge) else self.judge.table
         chunk = GivenChunk(lines, source.fields)
-        columns = {
-            name: column_of(source.fields[name].type, [line.values.get(name) for line in lines]) for name in self.wanted
-        }
+        columns = {name: column_of(source.fields[name].type, [line.values.get(name) for line in lines]) for name in self.wanted}
         if isinstance(self.judge, ChangeJudge):
             columns[TIME] = column_of(TIMESTAMP, [line.time for line in lines])
             columns[IS_SNAPSHOT] = column_of(BOOL, [line.op == "r" for line in lines])
@@ -130,7 +128,10 @@ def _only(application: Application, names: frozenset[str]) -> Application:
     kept = {name: _live(pattern) for name, pattern in application.patterns.items() if name in names}
     needed = {c.removeprefix("pattern:") for p in kept.values() for c in p.reads if c.startswith("pattern:")}
     parts = {n: replace(p, mode="off") for n, p in application.patterns.items() if n not in kept}
-    return replace(application, patterns={n: kept.get(n) or parts[n] for n in application.patterns if n in kept or n in parts or n in needed})
+    return replace(
+        application,
+        patterns={n: kept.get(n) or parts[n] for n in application.patterns if n in kept or n in parts or n in needed},
+    )
 
 
 def _live(pattern: Pattern) -> Pattern:
@@ -154,7 +155,14 @@ def _run(compiled: Plan, test: Test, names: frozenset[str], static: Mapping[str,
             if hit.pattern.name in names:
                 builder = builders[hit.pattern.name]
                 key = key_values(hit.key, [builder.types[field] for field in hit.pattern.by.fields])
-                found.append({**builder.build(hit.hit, key, ""), "_time": hit.hit.moment, "_kind": hit.hit.kind, "_pattern": hit.pattern.name})
+                found.append(
+                    {
+                        **builder.build(hit.hit, key, ""),
+                        "_time": hit.hit.moment,
+                        "_kind": hit.hit.kind,
+                        "_pattern": hit.pattern.name,
+                    }
+                )
     problems = [*_compare(test, found, refs)]
     if test.expect_late is not None and sorted(late) != sorted(test.expect_late):
         problems.append(f"expected late {sorted(test.expect_late)}; found {sorted(late)}")
@@ -231,9 +239,7 @@ def _compare(test: Test, found: Sequence[dict[str, Any]], refs: _Refs) -> Iterat
                    f"events {refs.of(flag)}: {flag['data']['pattern']['title']}")  # fmt: skip
 
 
-def _pair(
-    index: int, test: Test, found: Sequence[dict[str, Any]], refs: _Refs, pairs: dict[int, int], tried: set[int]
-) -> bool:
+def _pair(index: int, test: Test, found: Sequence[dict[str, Any]], refs: _Refs, pairs: dict[int, int], tried: set[int]) -> bool:
     """An augmenting path: give an expected flag a found one, moving others where needed."""
     for place, flag in enumerate(found):
         if place in tried or not _fits(test.expect[index], flag, refs):
@@ -262,14 +268,14 @@ def _contains(whole: Any, part: Any) -> bool:
     if isinstance(part, dict):
         return isinstance(whole, dict) and all(key in whole and _contains(whole[key], value) for key, value in part.items())
     if isinstance(part, list):
-        return isinstance(whole, list) and len(whole) == len(part) and all(_contains(a, b) for a, b in zip(whole, part, strict=True))
+        return (
+            isinstance(whole, list) and len(whole) == len(part) and all(_contains(a, b) for a, b in zip(whole, part, strict=True))
+        )
     if isinstance(whole, bool):
         return part == str(whole).lower()
     if isinstance(whole, int | float) and part is not None:
         try:
-            return float(part) == float(whole)
+            return bool(float(part) == float(whole))
         except ValueError:
             return False
     return bool(part == whole)
-
-

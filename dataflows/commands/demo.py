@@ -34,17 +34,25 @@ def demo(
     data = out / "data"
     typer.echo(f"1. A bank's {days} days: {customers:,} customers, with planted fraud …")
     bank = generate_bank(data, Size(customers, 2 * customers, days), episodes=20)
-    typer.echo(f"   {bank.payments:,} payments, {bank.changes:,} customer changes (Debezium), {bank.episodes} episodes of fraud in {data}")
+    typer.echo(
+        f"   {bank.payments:,} payments, {bank.changes:,} customer changes (Debezium), {bank.episodes} episodes of fraud in {data}"
+    )
     inputs = {"transactions": str(data / "transactions.jsonl"), "customers": str(data / "customers.cdc.jsonl")}
     loaded = load(APPLICATION, inputs=inputs)
     flags = out / "flags.jsonl"
-    loaded = replace(loaded, outputs=replace(loaded.outputs, to=str(flags), late=str(out / "late.jsonl"), dead_letters=str(out / "dead.jsonl")))
+    loaded = replace(
+        loaded,
+        outputs=replace(loaded.outputs, to=str(flags), late=str(out / "late.jsonl"), dead_letters=str(out / "dead.jsonl")),
+    )
     typer.echo(f"2. {len(loaded.patterns)} patterns of {APPLICATION.relative_to(ROOT)} over them …")
     started = time.perf_counter()
     counts = run_here(Job(loaded, 16, now))
     seconds = time.perf_counter() - started
     rows = sum(counts.rows.values())
-    typer.echo(f"   {rows:,} rows in {seconds:.1f} s ({rows / seconds:,.0f} rows/s, start-up included): {sum(counts.flags.values()):,} flags in {flags}\n")
+    typer.echo(
+        f"   {rows:,} rows in {seconds:.1f} s ({rows / seconds:,.0f} rows/s, start-up included): "
+        f"{sum(counts.flags.values()):,} flags in {flags}\n"
+    )
     typer.echo("3. One flag of each pattern, with its reason:")
     for line in _first_of_each(flags):
         typer.echo(f"   {line}")
@@ -53,7 +61,9 @@ def demo(
     rows_ = [(p.pattern, p.flags, f"{p.right / p.flags:.0%}", p.kinds) for p in report.patterns]
     table("", ("pattern", "flags", "of labelled fraud", "which"), rows_, right=("flags", "of labelled fraud"))
     table("", ("episodes of", "caught", "planted"), report.caught, right=("caught", "planted"))
-    typer.echo("\nNext: ./tocsin plan examples/card-fraud/app.yaml · ./tocsin test examples/card-fraud/app.yaml · ./tocsin why --help")
+    typer.echo(
+        "\nNext: ./tocsin plan examples/card-fraud/app.yaml · ./tocsin test examples/card-fraud/app.yaml · ./tocsin why --help"
+    )
 
 
 def _first_of_each(flags: Path) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated
 
@@ -41,7 +42,11 @@ def features(
     started = time.perf_counter()
     found = featured(loaded, name)
     seconds = time.perf_counter() - started
-    write = {".parquet": found.write_parquet, ".csv": found.write_csv, ".jsonl": found.write_ndjson}
+    write: dict[str, Callable[[Path], object]] = {
+        ".parquet": found.write_parquet,
+        ".csv": found.write_csv,
+        ".jsonl": found.write_ndjson,
+    }
     if out.suffix not in write:
         raise UserError(f"{out}: expected a file that ends in .parquet, .csv or .jsonl")
     out.parent.mkdir(parents=True, exist_ok=True)

@@ -52,4 +52,3 @@ def run(
 def now() -> str:
     """The wall-clock time as RFC 3339, for ``recordedtime``."""
     return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
-

@@ -16,7 +16,12 @@ def summary(application: Application, counts: Counts, seconds: float, *, as_json
     rows = sum(counts.rows.values())
     rate = rows / seconds if seconds > 0 else 0.0
     if as_json:
-        found = {"application": application.name, "seconds": round(seconds, 3), "rows_per_second": round(rate), **counts.as_dict()}
+        found = {
+            "application": application.name,
+            "seconds": round(seconds, 3),
+            "rows_per_second": round(rate),
+            **counts.as_dict(),
+        }
         typer.echo(json.dumps(found), err=application.outputs.to is None)
         return
     from rich.table import Table

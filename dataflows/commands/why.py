@@ -37,7 +37,11 @@ def explained(flag: dict[str, Any]) -> list[str]:
     """A flag as lines for people."""
     data = flag["data"]
     pattern = data["pattern"]
-    lines = [f"{flag['severity'].upper()} {pattern['name']}: {pattern['title']}", f"  {flag['subject']} at {flag['time']}, flag {flag['id']}", "  because"]
+    lines = [
+        f"{flag['severity'].upper()} {pattern['name']}: {pattern['title']}",
+        f"  {flag['subject']} at {flag['time']}, flag {flag['id']}",
+        "  because",
+    ]
     for reason in data["reasons"]:
         threshold = "" if reason["threshold"] is None else f" {reason['operator']} {reason['threshold']}"
         lines.append(f"    {reason['expression']}: {reason['value']}{threshold} is {str(reason['holds']).lower()}")

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import glob
 import gzip
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from glob import glob
 from pathlib import Path
 from typing import IO
 
@@ -44,7 +44,8 @@ def matching(pattern: str) -> list[Path]:
     Raises:
         FileProblem: when there is none.
     """
-    found = sorted((Path(name) for name in glob.glob(pattern, recursive=True)), key=_natural)
+    names = glob(pattern, recursive=True)  # noqa: PTH207 - the pattern may be absolute
+    found = sorted((Path(name) for name in names), key=_natural)
     if not found:
         raise FileProblem(f"{pattern}: no such file; expected a file or a glob that matches one. Is the path relative to the "
                           "application file?")  # fmt: skip

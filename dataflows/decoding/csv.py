@@ -22,7 +22,7 @@ _NUMBERS = frozenset({Kind.INT, Kind.FLOAT, Kind.DECIMAL})
 
 
 def csv_blocks(paths: Sequence[Path]) -> Iterator[Block]:
-    """Records of files; each is passed on as one line of bytes with its header's names (``header\\x00record``)."""
+    """Records of files; each is passed on as one line of bytes with its header's names (header, a zero byte, record)."""
     offset = 0
     for path in paths:
         first = 0
@@ -74,9 +74,7 @@ class CsvChunk(JsonChunk):
         return self.rows.bytes_at(row).partition(b"\0")[2]
 
 
-def record_values(
-    raw: bytes, fields: Mapping[str, FieldSpec], first: frozenset[str]
-) -> tuple[dict[str, Any], Bad | None]:
+def record_values(raw: bytes, fields: Mapping[str, FieldSpec], first: frozenset[str]) -> tuple[dict[str, Any], Bad | None]:
     """A record's stored values, and the first problem."""
     head, _, body = raw.partition(b"\0")
     try:
@@ -96,7 +94,7 @@ def record_values(
             bad.field = name
             problems.append(bad)
     early = [bad for bad in problems if bad.field in first]
-    return found, (early or problems or [None])[0]
+    return found, next(iter(early or problems), None)
 
 
 def _value(cell: tuple[str, bool] | None, spec: FieldSpec) -> Any:

@@ -56,7 +56,9 @@ class DebeziumDecoder:
         except Bad as bad:
             return {}, Change("unknown"), bad
         if change.kind != "change":
-            bad_envelope = Bad(Reason.ENVELOPE, "expected a Debezium change; found another record") if change.kind == "unknown" else None
+            bad_envelope = (
+                Bad(Reason.ENVELOPE, "expected a Debezium change; found another record") if change.kind == "unknown" else None
+            )
             return {}, change, bad_envelope
         if change.time is None or not MIN_TIME <= change.time <= MAX_TIME:
             return {}, change, Bad(Reason.TIME_RANGE, "expected a change's time in source.ts_us or ts_ms; found none that fits")

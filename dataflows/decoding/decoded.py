@@ -75,7 +75,7 @@ class Chunk(Protocol):
         """The row's original bytes (for a typed file: the row as JSON)."""
 
     def attributes(self, row: int) -> dict[str, str]:
-        """CloudEvents attributes, trace context and the producer's id, where the format has them: ``id``, ``source``, …"""
+        """CloudEvents attributes, trace context and the producer's id, where the format has them: ``id``, ``source`` and so on."""
 
     def take(self, rows: NDArray[np.int64]) -> Chunk:
         """Only these rows, with bytes of their own; picklable, and small when pickled."""

@@ -100,7 +100,7 @@ def values_of(
             bad.field = name
             problems.append(bad)
     early = [bad for bad in problems if bad.field in first]
-    return found, (early or problems or [None])[0]
+    return found, next(iter(early or problems), None)
 
 
 def field_value(row: Mapping[str, Any], spec: FieldSpec) -> Any:
@@ -125,8 +125,7 @@ def convert(value: Any, type_: Type, name: str) -> Any:
     Raises:
         Bad: when it does not fit.
     """
-    converted = _CONVERT[type_.kind](value, type_, name)
-    return converted
+    return _CONVERT[type_.kind](value, type_, name)
 
 
 def _wrong(value: Any, type_: Type, name: str) -> Bad:
@@ -188,7 +187,7 @@ def unscaled_of(text: str, scale: int) -> int | None:
     shift += len(digits) - len(stripped) + scale
     if shift < 0 or len(stripped) + shift > 40:
         return None
-    return sign * int(stripped) * 10**shift
+    return int(sign * int(stripped) * 10**shift)
 
 
 def _timestamp(value: Any, type_: Type, name: str) -> int:

@@ -20,7 +20,9 @@ def planted(bank: Bank, size: Size, random: np.random.Generator, each: int) -> t
     for kind, plan in KINDS.items():
         for _ in range(each):
             customer = int(random.integers(size.customers))
-            begin = size.start + int(random.integers(max(size.days // 3, 1), size.days) * DAY_MS + random.integers(20, 70) * 1_000_000)
+            begin = size.start + int(
+                random.integers(max(size.days // 3, 1), size.days) * DAY_MS + random.integers(20, 70) * 1_000_000
+            )
             payments = plan(bank, customer, random)
             parts.append(_payments(bank, kind, number, customer, begin, payments))
             if kind == "account_takeover":
@@ -47,7 +49,10 @@ def _card_testing(bank: Bank, customer: int, random: np.random.Generator) -> Pla
 
 def _impossible_travel(bank: Bank, customer: int, random: np.random.Generator) -> Plan:
     cents = int(bank.mean[customer] * 100)
-    return [(0, cents, str(bank.home[customer]), customer * 10), (1_200_000, cents * 2, str(random.choice(FAR)), customer * 10 + 1)]
+    return [
+        (0, cents, str(bank.home[customer]), customer * 10),
+        (1_200_000, cents * 2, str(random.choice(FAR)), customer * 10 + 1),
+    ]
 
 
 def _account_takeover(bank: Bank, customer: int, random: np.random.Generator) -> Plan:

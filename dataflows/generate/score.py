@@ -45,7 +45,8 @@ def score(flags: Path, labels: Path) -> Report:
         hit |= found
         kinds[name].update(kind for kind, _ in found)
     patterns = [
-        PatternScore(name, n, right[name], ", ".join(f"{kind} {k}" for kind, k in kinds[name].most_common(3))) for name, n in count.items()
+        PatternScore(name, n, right[name], ", ".join(f"{kind} {k}" for kind, k in kinds[name].most_common(3)))
+        for name, n in count.items()
     ]
     episodes = set(frame.select("kind", "episode").iter_rows())
     every = Counter(kind for kind, _ in episodes)

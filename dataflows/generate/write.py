@@ -60,7 +60,12 @@ def _write_payments(out: Path, payments: Payments) -> None:
 def _write_customers(out: Path, bank: Bank, size: Size, changes: list[tuple[int, int]]) -> None:
     with (out / "customers.cdc.jsonl").open("w", encoding="utf-8") as file:
         for customer, home in enumerate(bank.home.tolist()):
-            row = {"customer_id": f"k{customer:06d}", "home_country": home, "email": f"k{customer}@example.com", "email_changed_at": None}
+            row = {
+                "customer_id": f"k{customer:06d}",
+                "home_country": home,
+                "email": f"k{customer}@example.com",
+                "email_changed_at": None,
+            }
             file.write(_change("r", row, size.start - DAY_MS, customer + 1) + "\n")
         for number, (customer, ts) in enumerate(changes):
             row = {
@@ -72,7 +77,8 @@ def _write_customers(out: Path, bank: Bank, size: Size, changes: list[tuple[int,
 
 def _change(op: str, row: dict[str, object], ts: int, lsn: int) -> str:
     source = {
-        "version": "3.7.0.Final", "connector": "postgresql", "name": "bank", "ts_ms": ts, "ts_us": ts * 1000, "snapshot": str(op == "r").lower(),
+        "version": "3.7.0.Final", "connector": "postgresql", "name": "bank", "ts_ms": ts, "ts_us": ts * 1000,
+        "snapshot": str(op == "r").lower(),
         "db": "bank", "schema": "public", "table": "customers", "txId": lsn, "lsn": lsn,
     }  # fmt: skip
     return json.dumps({"before": None, "after": row, "source": source, "op": op, "ts_ms": ts}, separators=(",", ":"), default=str)

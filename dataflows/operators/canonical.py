@@ -17,8 +17,7 @@ from models.values.strings import Strings
 from models.values.types import Kind, Type
 
 _P1, _P2, _P3, _P4, _P5 = (
-    np.uint64(x)
-    for x in (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5)
+    np.uint64(x) for x in (0x9E3779B185EBCA87, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9, 0x85EBCA77C2B2AE63, 0x27D4EB2F165667C5)
 )
 
 
@@ -149,5 +148,3 @@ def hash_spans(b, start, length, out):  # type: ignore[no-untyped-def]
     """xxh64 of each span."""
     for row in range(start.shape[0]):
         out[row] = xxh64(b, start[row], length[row])
-
-

@@ -359,7 +359,24 @@ def _append(s, t, row, counts, values, known, log, state):  # type: ignore[no-un
 
 @nb.njit(cache=True, nogil=True)
 def process(  # type: ignore[no-untyped-def]
-    start, slot, time, adds, reads, counts, values, known, groups, aggregates, reals, log, free, arena, state, floats, out, out_known
+    start,
+    slot,
+    time,
+    adds,
+    reads,
+    counts,
+    values,
+    known,
+    groups,
+    aggregates,
+    reals,
+    log,
+    free,
+    arena,
+    state,
+    floats,
+    out,
+    out_known,
 ):
     """Rows from ``start`` on, in order; where the arena is full, the row to go on with, else the number of rows.
 
@@ -396,7 +413,5 @@ def process(  # type: ignore[no-untyped-def]
                     v = aggregates[a, VALUE]
                     current = values[v, row] if v >= 0 else np.int64(0)
                     is_known = known[v, row] if v >= 0 else False
-                    out[a, row], out_known[a, row] = _read(
-                        s, t, g, a, log, state, floats, aggregates, reals, current, is_known
-                    )
+                    out[a, row], out_known[a, row] = _read(s, t, g, a, log, state, floats, aggregates, reals, current, is_known)
     return slot.shape[0]

@@ -60,9 +60,7 @@ class PatternMachine:
         out.extend(self.suppressor.due(until))
         return out
 
-    def _take(
-        self, raised: Raised, passes: NDArray[np.bool_] | None, look: Look | None, guard_at: GuardAt
-    ) -> Iterator[Hit]:
+    def _take(self, raised: Raised, passes: NDArray[np.bool_] | None, look: Look | None, guard_at: GuardAt) -> Iterator[Hit]:
         if raised.cleared:
             if raised.slot in self.raised and look is not None:
                 yield from self.suppressor.hit(self._cleared(raised, look(raised.row)))

@@ -72,7 +72,9 @@ class Suppressor:
         """Bursts whose time has come, in order of their deadlines."""
         if not self.waiting:
             return
-        bursts = [(burst.due, burst.order, slot) for slot in self.waiting if (burst := self.keys[slot].burst) and burst.due <= until]
+        bursts = [
+            (burst.due, burst.order, slot) for slot in self.waiting if (burst := self.keys[slot].burst) and burst.due <= until
+        ]
         for _, _, slot in sorted(bursts):
             yield from self._release(self.keys[slot])
 

@@ -1,4 +1,4 @@
-"""From a condition's truth at each event to hits: each, edge, hold by count or time, clear. State per slot, passed events only."""
+"""From a condition's truth at each event to hits: each, edge, hold by count or time, clear. State per slot."""
 
 from __future__ import annotations
 
@@ -96,8 +96,9 @@ class Trigger:
             key.recent.clear()
             key.true = true and not key.raised and key.true
         hold = self.pattern.hold
+        events: tuple[Evidence, ...] = ()
         if hold is None:
-            holds, events = true, ()
+            holds = true
         elif hold.time is not None:
             self._hold_time(t, row, true, key, hold.time, look)
             return

@@ -101,9 +101,7 @@ class Versions:
         order = np.argsort(place, kind="stable")
         found = np.empty(len(place), np.int64)
         at, slot, version, kind = changes
-        found[order] = _walk(
-            at, slot, version, kind, base, place[order], slots[order], self.current, self.version, self.known
-        )
+        found[order] = _walk(at, slot, version, kind, base, place[order], slots[order], self.current, self.version, self.known)
         return np.split(found, np.cumsum([len(read[0]) for read in reads])[:-1]) if reads else []
 
     def _reserve(self, slots: int) -> None:

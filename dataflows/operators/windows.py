@@ -84,7 +84,7 @@ class _LogWindows:
         groups: dict[tuple[Any, ...], _Group] = {}
         for feature in features:
             for name, value, type_ in _parts(feature):
-                place = self._column(value, type_) if value else -1
+                place = self._column(value, type_) if value and type_ is not None else -1
                 group = _group(feature, value, type_)
                 found = groups.setdefault(group.key, group)
                 found.kept = max(found.kept, _kept(feature)) if _kept(feature) >= 0 and found.kept >= 0 else -1

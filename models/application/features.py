@@ -92,9 +92,7 @@ class FactReader:
             return self._carrying(self.streams[name], entry, by)
         words = {w for node in expressions for w in _words(node.text or "")}
         named = {w for w in words if any(w in s.fields or w in s.derive for s in self.streams.values())}
-        fitting = [
-            stream for stream in self.streams.values() if {*by.fields, *named} <= {*stream.fields, *stream.derive}
-        ]
+        fitting = [stream for stream in self.streams.values() if {*by.fields, *named} <= {*stream.fields, *stream.derive}]
         if len(fitting) != 1:
             found = ", ".join(stream.name for stream in fitting) or "none"
             if len(self.streams) == 1 and not fitting:
@@ -117,7 +115,9 @@ class FactReader:
         kinds = [key for key in values if key in AGGREGATES]
         if len(kinds) != 1:
             near = next((suggest(key, AGGREGATES) for key in entry.map if key not in values and suggest(key, AGGREGATES)), "")
-            reader.problems.add(entry.position, f"expected one aggregate of {', '.join(AGGREGATES)}; found {', '.join(kinds) or 'none'}{near}")
+            reader.problems.add(
+                entry.position, f"expected one aggregate of {', '.join(AGGREGATES)}; found {', '.join(kinds) or 'none'}{near}"
+            )
             return None
         kind = kinds[0]
         by = by_of(reader, values.get("by"))
@@ -145,7 +145,8 @@ class FactReader:
             exclude_current=reader.boolean(values.get("exclude_current"), "exclude_current"),
             every=reader.duration(values.get("every"), "every"), ttl=reader.duration(values.get("ttl"), "ttl", _TTL) or _TTL,
             q=q, n=reader.integer(values.get("n"), "n", 1, 1), skip_null=reader.boolean(values.get("skip_null"), "skip_null"),
-            event=event, event_types={n: _optional(s.type) for n, s in stream.fields.items()} if event else {}, position=entry.position,
+            event=event, event_types={n: _optional(s.type) for n, s in stream.fields.items()} if event else {},
+            position=entry.position,
         )  # fmt: skip
 
     def _score(self, name: str, entry: Node) -> Score | None:
@@ -173,7 +174,8 @@ class FactReader:
         below = reader.number(values["learn_below"], "learn_below", 0.0) if "learn_below" in values else None
         return Score(
             name, len(self.done), "zscore", stream.name, by, value, over=reader.duration(values.get("over"), "over"), where=where,
-            delay=reader.duration(values.get("delay"), "delay", 0) or 0, min_count=reader.integer(values.get("min_count"), "min_count", 2),
+            delay=reader.duration(values.get("delay"), "delay", 0) or 0,
+            min_count=reader.integer(values.get("min_count"), "min_count", 2),
             learn_below=below, ttl=reader.duration(values.get("ttl"), "ttl", _TTL) or _TTL, position=entry.position,
         )  # fmt: skip
 
@@ -210,7 +212,8 @@ def _optional(type_: Type) -> Type:
 
 def _type(kind: str, value: Expression | None) -> Type:
     fixed: dict[str, Type] = {
-        "count": INT, "distinct": INT, "mean": FLOAT, "std": FLOAT, "quantile": FLOAT, "ratio": FLOAT, "since_last": INTERVAL, "is_new": BOOL,
+        "count": INT, "distinct": INT, "mean": FLOAT, "std": FLOAT, "quantile": FLOAT, "ratio": FLOAT,
+        "since_last": INTERVAL, "is_new": BOOL,
     }  # fmt: skip
     if kind in fixed:
         return fixed[kind] if kind in ("count", "distinct") else _optional(fixed[kind])
@@ -224,7 +227,4 @@ def _type(kind: str, value: Expression | None) -> Type:
 
 def _words(text: str) -> set[str]:
 
-
     return set(re.findall(r"[A-Za-z_][A-Za-z0-9_]*", re.sub(r"'[^']*'", "", text)))
-
-

@@ -18,7 +18,7 @@ from models.application.keys import not_in_this_version
 from models.application.nodes import Node, read, text_of
 from models.application.patterns import PatternReader
 from models.application.reader import Reader
-from models.application.resolved import Application, Feature, KafkaInput, Outputs, Score, Storm
+from models.application.resolved import Application, Feature, KafkaInput, Outputs, Score, Storm, Stream, Table
 from models.application.tests import read_tests
 from models.expressions.facts import Facts
 
@@ -28,7 +28,11 @@ _VARIABLE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?\}")
 
 
 def load(
-    path: Path, *, overlays: Sequence[Path] = (), params: Mapping[str, str] | None = None, inputs: Mapping[str, str] | None = None
+    path: Path,
+    *,
+    overlays: Sequence[Path] = (),
+    params: Mapping[str, str] | None = None,
+    inputs: Mapping[str, str] | None = None,
 ) -> Application:
     """Load an application file.
 
@@ -40,11 +44,11 @@ def load(
     reader = Reader(problems, path.parent.resolve())
     values = reader.section(root, "application")
     if text_of(values, "tocsin", "") != "1":
-        problems.add(values["tocsin"].position if "tocsin" in values else root.position, "expected tocsin: 1, the language's version")
+        problems.add(
+            values["tocsin"].position if "tocsin" in values else root.position, "expected tocsin: 1, the language's version"
+        )
     reader.params = fact_sections.params(reader, values.get("params"), dict(params or {}))
-    reader.facts = Facts(
-        fact_sections.lists(reader, values.get("lists")), fact_sections.calendars(reader, values.get("calendars"))
-    )
+    reader.facts = Facts(fact_sections.lists(reader, values.get("lists")), fact_sections.calendars(reader, values.get("calendars")))
     tables = sources.tables(reader, values.get("tables"), dict(inputs or {}))
     streams = sources.streams(reader, values.get("streams"), tables, dict(inputs or {}))
     _check_names(problems, values)
@@ -71,14 +75,16 @@ def load(
 
 def refuse_kafka(application: Application) -> list[str]:
     """What a run over files cannot do: each Kafka source and sink, in the words of ``check``."""
+    later = not_in_this_version("running on Kafka")
+    sources_: list[Stream | Table] = [*application.tables.values(), *application.streams.values()]
     found = [
-        f"{source.position}: Kafka source of {source.name!r}: {not_in_this_version('running on Kafka')}; give a file with --input {source.name}=FILE"
-        for source in (*application.tables.values(), *application.streams.values())
+        f"{source.position}: Kafka source of {source.name!r}: {later}; give a file with --input {source.name}=FILE"
+        for source in sources_
         if isinstance(source.input, KafkaInput)
     ]
     outputs = {"to": application.outputs.to, "late": application.outputs.late, "dead_letters": application.outputs.dead_letters}
     found += [
-        f"{application.path}: Kafka sink flags.{name}: {not_in_this_version('running on Kafka')}; give a file, or lay one over it with --with"
+        f"{application.path}: Kafka sink flags.{name}: {later}; give a file, or lay one over it with --with"
         for name, output in outputs.items()
         if isinstance(output, tuple)
     ]
@@ -180,7 +186,7 @@ def _storm(reader: Reader, node: Node | None) -> Storm | None:
 def _max_dead(reader: Reader, values: Mapping[str, Node]) -> dict[str, float]:
     found: dict[str, float] = {}
     for section in ("streams", "tables"):
-        for name, entry in values[section] if section in values else ():
+        for name, entry in values.get(section, []):
             node = entry.map.get("max_dead") if entry.is_map else None
             if node is not None and node.text is not None:
                 text = node.text.removesuffix("%")
@@ -195,7 +201,8 @@ def _all_reads(application: Application, features: Mapping[str, Feature]) -> set
     reads: set[str] = set()
     for pattern in application.patterns.values():
         reads |= pattern.reads
-    for fact in (*features.values(), *application.scores.values()):
+    facts: list[Feature | Score] = [*features.values(), *application.scores.values()]
+    for fact in facts:
         for expression in (fact.value, fact.where):
             reads |= expression.reads if expression is not None else set()
     for stream in application.streams.values():

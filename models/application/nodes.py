@@ -64,7 +64,9 @@ def read(path: Path, name: str, problems: Problems) -> Node:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise ApplicationErrors([f"{place}: not YAML: {error.problem}; put the expression in quotes if it holds , [ ] {{ }} # or ': '"]) from None
+        raise ApplicationErrors(
+            [f"{place}: not YAML: {error.problem}; put the expression in quotes if it holds , [ ] {{ }} # or ': '"]
+        ) from None
     if root is None:
         raise ApplicationErrors([f"{name}:1:1: the file is empty; expected an application, as `tocsin init` writes one"])
     return _node(root, name, problems)

@@ -135,7 +135,9 @@ class PatternReader:
                     return Active(self.reader.facts.calendars[name], inside)
                 self.reader.problems.unknown(node.map[key].position, "calendar", name, self.reader.facts.calendars)
                 return None
-        self.reader.problems.add(node.position, f"expected active as {{in: CALENDAR}} or {{not_in: CALENDAR}}; found {node.shown()}")
+        self.reader.problems.add(
+            node.position, f"expected active as {{in: CALENDAR}} or {{not_in: CALENDAR}}; found {node.shown()}"
+        )
         return None
 
     def _hold(self, node: Node | None) -> Hold | None:
@@ -198,7 +200,9 @@ def _ruleset(pattern: Pattern, entry: Node, facts: FactReader, by: By) -> str:
         "by": [by.entity, by.fields],
         "when": pattern.when.canonical,
         "facts": {name: [facts.entries[name][1].plain(), facts.entries[name][2]] for name in sorted(read)},
-        "params": {name: str(value.value) for name, value in sorted(facts.reader.params.items()) if f"${name}" in json.dumps(plain)},
+        "params": {
+            name: str(value.value) for name, value in sorted(facts.reader.params.items()) if f"${name}" in json.dumps(plain)
+        },
         "lists": {name: fact.sha256 for name, fact in sorted(facts.reader.facts.lists.items())},
     }
     return hashlib.sha256(json.dumps(shaping, sort_keys=True, default=str).encode()).hexdigest()[:12]

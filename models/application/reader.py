@@ -21,10 +21,13 @@ from models.values.types import Kind
 
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 _RESERVED = frozenset(
-    "all analyse analyze and any array as asc_p asc asymmetric both case cast check collate column constraint create default "
-    "deferrable desc describe distinct do else end except false fetch for foreign from grant group having in initially intersect "
-    "into lambda lateral leading limit not null offset on only or order pivot placing primary qualify references returning select "
-    "show some summarize symmetric table then to trailing true union unique unpivot using variadic when where window with".split()
+    """
+    all analyse analyze and any array as asc asc_p asymmetric both case cast check collate column constraint
+    create default deferrable desc describe distinct do else end except false fetch for foreign from grant group
+    having in initially intersect into lambda lateral leading limit not null offset on only or order pivot placing
+    primary qualify references returning select show some summarize symmetric table then to trailing true union
+    unique unpivot using variadic when where window with
+    """.split()  # noqa: SIM905 - a list of words reads best as text
 )
 
 
@@ -84,7 +87,9 @@ class Reader:
         """One of several words."""
         text = self.text(node, what, default)
         if text not in choices and node is not None:
-            self.problems.add(node.position, f"expected {what} as one of {', '.join(choices)}; found {text!r}{suggest(text, choices)}")
+            self.problems.add(
+                node.position, f"expected {what} as one of {', '.join(choices)}; found {text!r}{suggest(text, choices)}"
+            )
             return default
         return text
 
@@ -126,7 +131,7 @@ class Reader:
         return value
 
     def boolean(self, node: Node | None, what: str) -> bool:
-        """true or false."""
+        """True or false."""
         return self.choice(node, what, ("true", "false"), "false") == "true"
 
     def names(self, node: Node | None, what: str) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ def application_schema() -> dict[str, Any]:
     properties = _properties("application")
     for section, kind in _NAMED.items():
         extra = {"feature": AGGREGATES, "score": SCORES}.get(kind, ())
-        entry = {"type": "object", "properties": _properties(kind), "additionalProperties": False}
+        entry: dict[str, Any] = {"type": "object", "properties": _properties(kind), "additionalProperties": False}
         entry["properties"].update({name: {"description": f"the {kind} itself"} for name in extra})
         properties[section] = {**properties[section], "type": "object", "additionalProperties": entry}
     return {

@@ -42,7 +42,9 @@ class RowScope:
 
     def names(self) -> Iterable[str]:
         """Everything that can be named here."""
-        joined = [f"{j.name}.{c}" for j in self.stream.joins.values() if j.table in self.tables for c in self.tables[j.table].fields]
+        joined = [
+            f"{j.name}.{c}" for j in self.stream.joins.values() if j.table in self.tables for c in self.tables[j.table].fields
+        ]
         return [*self.stream.fields, *self.derived, *joined, *self.fact_names, *self.patterns]
 
     def _meanings(self, parts: tuple[str, ...], role: tuple[str, ...] | None) -> dict[str, Symbol | Unknown | None]:
@@ -76,7 +78,9 @@ class RowScope:
         fields = role or self._role(fact)
         if fields is None:
             missing = ", ".join(fact.by.entity)
-            return Unknown(f"{parts[0]!r} belongs to {missing}, which {self.stream.name!r} does not carry; name its role as {parts[0]}[field]")
+            return Unknown(
+                f"{parts[0]!r} belongs to {missing}, which {self.stream.name!r} does not carry; name its role as {parts[0]}[field]"
+            )
         column = f"{fact.name}[{','.join(fields)}]"
         if isinstance(fact, Feature) and fact.event:
             if len(parts) != 2 or parts[1] not in fact.event_types:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from models.application.nodes import Node
@@ -50,9 +50,7 @@ def tables(reader: Reader, node: Node | None, inputs: dict[str, str]) -> dict[st
     return found
 
 
-def _stream(
-    reader: Reader, name: str, place: int, entry: Node, tables: dict[str, Table], given: str | None
-) -> Stream | None:
+def _stream(reader: Reader, name: str, place: int, entry: Node, tables: dict[str, Table], given: str | None) -> Stream | None:
     values = reader.section(entry, "stream")
     source = _input(reader, values.get("from"), given)
     format_ = _format(reader, values.get("format"), source)
@@ -69,7 +67,9 @@ def _stream(
     if fields[time].type.kind is not Kind.TIMESTAMP or fields[time].type.optional:
         reader.problems.add(where.position, f"expected time {time!r} as a required timestamp; found {fields[time].type}")
     if isinstance(source, KafkaInput) and "lateness" not in values:
-        reader.problems.add(entry.position, f"stream {name!r} reads Kafka: expected lateness; found none (0s if partitions are in order)")
+        reader.problems.add(
+            entry.position, f"stream {name!r} reads Kafka: expected lateness; found none (0s if partitions are in order)"
+        )
     base = Stream(
         name, place, source, format_, time, fields,
         lateness=reader.duration(values.get("lateness"), "lateness", 0) or 0,
@@ -156,7 +156,7 @@ def _fields(reader: Reader, node: Node | None, entry: Node) -> dict[str, FieldSp
 
 def _input(reader: Reader, node: Node | None, given: str | None) -> Input | None:
     if given is not None:
-        return FileInput((os.path.abspath(given),))
+        return FileInput((str(Path(given).resolve()),))
     if node is None:
         return None
     if not node.is_map or len(node.map) == 0:
@@ -179,7 +179,7 @@ def _format(reader: Reader, node: Node | None, source: Input | None) -> Format:
     default = "json"
     if isinstance(source, FileInput):
         path = source.globs[0].removesuffix(".gz")
-        default = _SUFFIXES.get(os.path.splitext(path)[1], "json")
+        default = _SUFFIXES.get(Path(path).suffix, "json")
     if node is not None and node.text == "avro":
         reader.problems.add(node.position, "'avro' is not in this version")
         return "json"

@@ -71,7 +71,7 @@ def read_tests(
     """All tests of a file."""
     found: list[Test] = []
     entries = [(None, values["tests"])] if "tests" in values else []
-    for name, entry in values["patterns"] if "patterns" in values else ():
+    for name, entry in values.get("patterns", []):
         if entry.is_map and "tests" in entry.map and name in patterns:
             entries.append((name, entry.map["tests"]))  # type: ignore[arg-type]
     for pattern, node in entries:
@@ -95,7 +95,9 @@ class _Lines:
     def test(self, node: Node) -> Test:
         if "start" in node.map:
             self.start = self._moment(node.map["start"])
-        given = tuple(self._given(item, place) for place, item in enumerate(node.map["given"].items, 1)) if "given" in node.map else ()
+        given = (
+            tuple(self._given(item, place) for place, item in enumerate(node.map["given"].items, 1)) if "given" in node.map else ()
+        )
         refs = [line.ref for line in given if line.ref]
         if len(set(refs)) < len(refs):
             self.reader.problems.add(node.position, "refs of a test's lines are unique; found one twice")
@@ -184,7 +186,9 @@ class _Lines:
         events = [item.text or "" for item in map_["events"].items] if "events" in map_ else None
         key = map_["key"].text if "key" in map_ else None
         data = map_["data"].plain() if "data" in map_ else None
-        return Expect(name, map_["kind"].text or "" if "kind" in map_ else "match", key, time, steps, events, data, str(node.plain()))
+        return Expect(
+            name, map_["kind"].text or "" if "kind" in map_ else "match", key, time, steps, events, data, str(node.plain())
+        )
 
 
 def _stored(node: Node, type_: Type) -> Any:
@@ -211,5 +215,3 @@ def _stored(node: Node, type_: Type) -> Any:
         case Kind.DATE:
             return parse_moment(text) // 86_400_000_000
     return text
-
-

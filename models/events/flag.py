@@ -155,9 +155,7 @@ class FlagBuilder:
                 joined.setdefault(join, {})[name] = to_json(self.types[column], value)
         return features, scores, joined
 
-    def _fact(
-        self, name: str, role: str, rest: str, value: Any, features: dict[str, Any], scores: dict[str, Any]
-    ) -> None:
+    def _fact(self, name: str, role: str, rest: str, value: Any, features: dict[str, Any], scores: dict[str, Any]) -> None:
         if name in self.application.scores:
             scores[name] = {"value": value, "model": self.application.scores[name].kind, "version": "1"}
             return

@@ -100,7 +100,7 @@ def _regexp(text: str, pattern: str) -> bool | None:
     import polars as pl
 
     try:
-        return pl.Series([text]).str.contains(pattern)[0]
+        return bool(pl.Series([text]).str.contains(pattern)[0])
     except pl.exceptions.ComputeError:
         return None
 

@@ -165,5 +165,3 @@ def _float_to_int(value: float) -> int | None:
 
 def _fit(value: int | None, target: Type) -> int | None:
     return value if value is not None and abs(value) < 10**target.precision else None
-
-

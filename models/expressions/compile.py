@@ -61,8 +61,9 @@ def compile_expression(text: str, scope: Scope, facts: Facts | None = None, expe
     except SqlglotError as error:
         found = getattr(error, "errors", None) or [{}]
         near = found[0].get("highlight") or ""
-        raise ExpressionError([Problem(f"not an SQL expression: {found[0].get('description', 'cannot be read')}"
-                                       + (f" near {near!r}" if near else ""), max(found[0].get("col", 1) - 1, 0))]) from None  # fmt: skip
+        what = found[0].get("description", "cannot be read") + (f" near {near!r}" if near else "")
+        at = max(found[0].get("col", 1) - 1, 0)
+        raise ExpressionError([Problem(f"not an SQL expression: {what}", at)]) from None
     compiler = _Compiler(scope, facts or Facts())
     root = compiler.visit(parsed)
     if not compiler.problems and expect is not None and root.type.kind not in (expect, Kind.NULL):
@@ -245,7 +246,14 @@ class _Compiler:
 
     def _cast(self, node: Any) -> Node:
         value, name = self.visit(node.this), node.to.sql("duckdb").lower().replace("timestamptz", "timestamp")
-        name = {"varchar": "string", "text": "string", "boolean": "bool", "bigint": "int", "double": "float", "real": "float"}.get(name, name)
+        name = {
+            "varchar": "string",
+            "text": "string",
+            "boolean": "bool",
+            "bigint": "int",
+            "double": "float",
+            "real": "float",
+        }.get(name, name)
         try:
             target = parse_type(name.replace(" ", ""))
         except ValueError as error:
@@ -314,7 +322,7 @@ class _Compiler:
         if call is None:
             known = [*CALLS, *_OTHERS]
             return self._problem(node, f"unknown function {name}{suggest(name, known)} in {node.sql()!r}")
-        given = node.expressions if isinstance(node, exp.Anonymous) else [a for a in node.iter_expressions()]
+        given = node.expressions if isinstance(node, exp.Anonymous) else list(node.iter_expressions())
         args = [self.visit(each) for each in given]
         if not call.least <= len(args) <= len(call.kinds):
             return self._problem(node, f"{name} takes {call.least} to {len(call.kinds)} arguments; found {len(args)}")
@@ -343,13 +351,13 @@ class _Compiler:
 
 
 def suggest(name: str, known: Any) -> str:
-    """" (did you mean …?)" where a known name is near."""
+    """Say ``(did you mean …?)`` where a known name is near."""
     near = difflib.get_close_matches(name, [*known], 1, 0.6)
     return f" (did you mean {near[0]}?)" if near else ""
 
 
 def _place(node: Any) -> int:
-    places = [i.meta["start"] for i in node.find_all(exp.Identifier) if "start" in i.meta] if isinstance(node, exp.Expression) else []
+    places = (
+        [i.meta["start"] for i in node.find_all(exp.Identifier) if "start" in i.meta] if isinstance(node, exp.Expression) else []
+    )
     return min(places, default=0)
-
-

@@ -25,7 +25,7 @@ def finite(value: float) -> float | None:
 
 
 def remainder(a: int, b: int) -> int | None:
-    """a % b with the dividend's sign; NULL by zero."""
+    """A % b with the dividend's sign; NULL by zero."""
     if b == 0:
         return None
     return int(math.copysign(1, a)) * (abs(a) % abs(b))
@@ -37,7 +37,7 @@ def float_remainder(a: float, b: float) -> float | None:
 
 
 def divide(a: float, b: float) -> float | None:
-    """a / b as floats; NULL by zero."""
+    """A / b as floats; NULL by zero."""
     return None if b == 0 else finite(a / b)
 
 
@@ -57,10 +57,10 @@ def round_half_away(value: float, digits: int) -> float | None:
 def rescale(value: int, drop: int) -> int:
     """Divide by 10^drop, halves away from zero (multiply where ``drop`` is negative)."""
     if drop <= 0:
-        return value * 10**-drop
+        return int(value * 10**-drop)
     whole, rest = divmod(abs(value), 10**drop)
     rounded = whole + (1 if rest * 2 >= 10**drop else 0)
-    return -rounded if value < 0 else rounded
+    return int(-rounded if value < 0 else rounded)
 
 
 def guarded(function: Callable[..., float]) -> Callable[..., float | None]:

@@ -71,7 +71,14 @@ def interval_text(microseconds: int) -> str:
     if microseconds == 0:
         return "0s"
     sign, rest, text = "-" if microseconds < 0 else "", abs(microseconds), ""
-    for size, unit in ((86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s"), (1_000, "ms"), (1, "us")):
+    for size, unit in (
+        (86_400_000_000, "d"),
+        (3_600_000_000, "h"),
+        (60_000_000, "m"),
+        (1_000_000, "s"),
+        (1_000, "ms"),
+        (1, "us"),
+    ):
         count, rest = divmod(rest, size)
         if count:
             text += f"{count}{unit}"

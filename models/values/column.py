@@ -31,7 +31,7 @@ class Column:
     def __len__(self) -> int:
         return len(self.values)
 
-    def take(self, rows: NDArray[Any]) -> Column:
+    def take(self, rows: NDArray[Any] | slice) -> Column:
         """The values at ``rows`` (integers or a boolean mask)."""
         values = self.values.take(rows) if isinstance(self.values, Strings) else self.values[rows]
         return Column(self.type, values, None if self.valid is None else self.valid[rows])

@@ -45,7 +45,7 @@ class GrowingColumn:
         return Column(self.type, Strings(self.data[: self.used], self.values[: self.size], self.lengths[: self.size]), valid)
 
     def keep(self, rows: NDArray[np.int64]) -> None:
-        """Forget all rows but these, which become rows 0, 1, …"""
+        """Forget all rows but these, which become the first."""
         kept = self.view().take(rows)
         self.size = self.used = 0
         self.append(kept)

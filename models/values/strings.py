@@ -25,7 +25,7 @@ class Strings:
     def __len__(self) -> int:
         return len(self.start)
 
-    def take(self, rows: NDArray[Any]) -> Strings:
+    def take(self, rows: NDArray[Any] | slice) -> Strings:
         """The strings at ``rows`` (integers or a boolean mask); the bytes are shared, not copied."""
         return Strings(self.data, self.start[rows], self.length[rows])
 
