@@ -272,7 +272,7 @@ def _contains(whole: Any, part: Any) -> bool:
             isinstance(whole, list) and len(whole) == len(part) and all(_contains(a, b) for a, b in zip(whole, part, strict=True))
         )
     if isinstance(whole, bool):
-        return part == str(whole).lower()
+        return bool(part == str(whole).lower())
     if isinstance(whole, int | float) and part is not None:
         try:
             return bool(float(part) == float(whole))

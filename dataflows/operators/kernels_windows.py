@@ -15,7 +15,7 @@ from numba.extending import intrinsic
 
 COUNT, SUM_INT, SUM_FLOAT, MEAN_INT, MEAN_FLOAT, MIN_INT, MAX_INT, MIN_FLOAT, MAX_FLOAT = 0, 1, 2, 3, 4, 5, 6, 7, 8
 STD, DISTINCT, FIRST, LAST, QUANTILE, PREVIOUS, SINCE_LAST, IS_NEW = 9, 10, 11, 12, 13, 14, 15, 16
-BASE, CAP, KIND, HEAD, TAIL, LAST = 0, 1, 2, 3, 4, 5
+BASE, CAP, KIND, HEAD, TAIL, SEEN = 0, 1, 2, 3, 4, 5
 RING = 6
 """State columns of a slot's ring: where it lies, its room, its size class, first and next entry number, time of the last."""
 LO, HI, N = 0, 1, 2
@@ -332,7 +332,7 @@ def _ring(s, log, state, free, arena):  # type: ignore[no-untyped-def]
 def _expire(s, t, state, groups, aggregates):  # type: ignore[no-untyped-def]
     """Forget the whole past of a key that was silent for a group's ttl."""
     for g in range(groups.shape[0]):
-        if groups[g, TTL] > 0 and state[s, TAIL] > 0 and t - state[s, LAST] >= groups[g, TTL]:
+        if groups[g, TTL] > 0 and state[s, TAIL] > 0 and t - state[s, SEEN] >= groups[g, TTL]:
             c = RING + g * GROUP
             state[s, c + LO] = state[s, c + HI] = state[s, TAIL]
             state[s, c + N] = 0
@@ -354,7 +354,7 @@ def _append(s, t, row, counts, values, known, log, state):  # type: ignore[no-un
             bits |= np.int64(1) << (32 + v)
     log[e, 0], log[e, 1] = t, bits
     state[s, TAIL] += 1
-    state[s, LAST] = t
+    state[s, SEEN] = t
 
 
 @nb.njit(cache=True, nogil=True)
