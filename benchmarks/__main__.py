@@ -1,0 +1,17 @@
+"""``python -m benchmarks``: all figures as a table."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+os.environ.setdefault("POLARS_MAX_THREADS", "1")
+
+from benchmarks import handbook, w1  # noqa: E402 - the number of threads is read at import
+
+if __name__ == "__main__":
+    chosen = sys.argv[1:]
+    for name, module in {"w1": w1, "handbook": handbook}.items():
+        if not chosen or name in chosen:
+            for what, figure in module.main():
+                print(f"{what:<36} {figure}")
