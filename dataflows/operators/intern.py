@@ -32,4 +32,5 @@ class Interner:
         if not len(self.table):
             zero = np.zeros(len(numbers), np.int64)
             return Strings(self.table.arena[:0], zero, zero)
-        return Strings(self.table.arena[: self.table.bytes], self.table.at[numbers], self.table.size[numbers])
+        spans = self.table.spans[numbers]
+        return Strings(self.table.arena[: self.table.bytes], spans[:, 0], spans[:, 1])

@@ -2,7 +2,8 @@
 
 A log's entries lie in a ring of its key in an arena ``log`` [entry, column] of int64: time, bits, then one column a value (floats
 by their bits). Bits 0..30 say for which group of windows the row counts; bits 32.. which values are not NULL. Entries have
-sequence numbers from 0 a key; a ring of ``cap`` entries at ``base`` holds number q at ``base + q % cap``.
+sequence numbers from 0 a key; a ring of ``cap`` entries, a power of two, at ``base`` holds number q at
+``base + q % cap``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ OP, VALUE, IS_FLOAT, PARAM, AT = 0, 1, 2, 3, 4
 SUMS = 3
 """State columns of an aggregate: two limbs or a double-double pair, and whether it is no longer exact."""
 ALL = np.int64(-1)
-SIZES = np.array([4, 8, 14, 22, 34, 52, 80, 120, 180, 272, 408, 612, 920] + [1380 * 2**i for i in range(40)], np.int64)
+SIZES = np.array([4 * 2**i for i in range(50)], np.int64)
 
 
 @intrinsic
@@ -115,7 +116,7 @@ def _advance(s, t, g, log, state, floats, groups, aggregates):  # type: ignore[n
     room, first, tail = state[s, CAP], state[s, BASE], state[s, TAIL]
     begin, end = groups[g, BEGIN], groups[g, END]
     while hi < tail:
-        e = first + hi % room
+        e = first + (hi & (room - 1))
         if log[e, 0] > t - delay:
             break
         if log[e, 1] & bit:
@@ -131,7 +132,7 @@ def _advance(s, t, g, log, state, floats, groups, aggregates):  # type: ignore[n
         if every > 0:
             edge = (edge + 1) // every * every - 1
         while lo < hi:
-            e = first + lo % room
+            e = first + (lo & (room - 1))
             if log[e, 0] > edge:
                 break
             if log[e, 1] & bit:
@@ -169,7 +170,7 @@ def _extreme(s, g, op, log, state, value, column):  # type: ignore[no-untyped-de
         bit = np.int64(1) << g
         alone = True
         for q in range(lo, hi):
-            e = state[s, BASE] + q % state[s, CAP]
+            e = state[s, BASE] + (q & (state[s, CAP] - 1))
             if log[e, 1] & bit:
                 _extend(state, s, column, op, log[e, 2 + value], alone, q)
                 alone = False
@@ -184,7 +185,7 @@ def _window(s, g, value, is_float, scale, log, state):  # type: ignore[no-untype
     bit = np.int64(1) << g
     k = 0
     for q in range(state[s, c + LO], state[s, c + HI]):
-        e = state[s, BASE] + q % state[s, CAP]
+        e = state[s, BASE] + (q & (state[s, CAP] - 1))
         if log[e, 1] & bit:
             bits = log[e, 2 + value]
             out[k] = _float(bits) if is_float else bits / scale
@@ -201,7 +202,7 @@ def _nth(s, g, n, from_end, log, state):  # type: ignore[no-untyped-def]
     left = n
     for k in range(hi - lo):
         q = hi - 1 - k if from_end else lo + k
-        e = state[s, BASE] + q % state[s, CAP]
+        e = state[s, BASE] + (q & (state[s, CAP] - 1))
         if log[e, 1] & bit:
             left -= 1
             if left == 0:
@@ -230,7 +231,7 @@ def _read(s, t, g, a, log, state, floats, aggregates, reals, current, current_kn
             return np.int64(0), False
         bit = np.int64(1) << g
         for q in range(state[s, RING + g * GROUP + LO], state[s, RING + g * GROUP + HI]):
-            e = state[s, BASE] + q % state[s, CAP]
+            e = state[s, BASE] + (q & (state[s, CAP] - 1))
             if log[e, 1] & bit and log[e, 2 + value] == current:
                 return np.int64(0), True
         return np.int64(1), True
@@ -239,7 +240,7 @@ def _read(s, t, g, a, log, state, floats, aggregates, reals, current, current_kn
         k = 0
         bit = np.int64(1) << g
         for q in range(state[s, RING + g * GROUP + LO], state[s, RING + g * GROUP + HI]):
-            e = state[s, BASE] + q % state[s, CAP]
+            e = state[s, BASE] + (q & (state[s, CAP] - 1))
             if log[e, 1] & bit:
                 seen[k] = log[e, 2 + value]
                 k += 1
@@ -321,7 +322,7 @@ def _ring(s, log, state, free, arena):  # type: ignore[no-untyped-def]
         arena[0] += size
     for q in range(state[s, HEAD], state[s, TAIL]):
         for column in range(log.shape[1]):
-            log[block + q % size, column] = log[old + q % old_cap, column]
+            log[block + (q & (size - 1)), column] = log[old + (q & (old_cap - 1)), column]
     if old_kind >= 0:
         log[old, 0] = free[old_kind]
         free[old_kind] = old
@@ -343,7 +344,7 @@ def _expire(s, t, state, groups, aggregates):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True)
 def _append(s, t, row, counts, values, known, log, state):  # type: ignore[no-untyped-def]
-    e = state[s, BASE] + state[s, TAIL] % state[s, CAP]
+    e = state[s, BASE] + (state[s, TAIL] & (state[s, CAP] - 1))
     bits = np.int64(0)
     for g in range(counts.shape[0]):
         if counts[g, row]:
