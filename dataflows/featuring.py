@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import polars as pl
 
-from dataflows.batch import Batch, concat_batches
+from dataflows.batch import Batch
 from dataflows.engine import Engine
 from dataflows.frames import frame
 from dataflows.plan import plan
 from dataflows.readers import file_readers, static_tables
 from models.application.resolved import Application
+
+_PARTITION, _OFFSET = "\0partition", "\0offset"
 
 
 def featured(application: Application, stream: str) -> pl.DataFrame:
@@ -21,16 +23,27 @@ def featured(application: Application, stream: str) -> pl.DataFrame:
         batches.extend(batch for name, batch in result.rows if name == stream)
     if not batches:
         return pl.DataFrame({name: [] for name in sorted(compiled.outputs[stream])})
-    whole = concat_batches(batches)
-    order = pl.DataFrame({"partition": whole.partition, "offset": whole.offset})
-    if not order["offset"].is_sorted():
-        whole = whole.take(order.with_row_index().sort("partition", "offset")["index"].to_numpy())
+    names = _names(application, stream, compiled.outputs[stream])
+    frames = [_frame(batch, names) for batch in batches]
+    whole = pl.concat(frames, rechunk=False)
+    place = [_PARTITION, _OFFSET]
+    if not whole.select(pl.struct(place).is_sorted()).item():
+        whole = whole.sort(place)
+    return whole.drop(place)
+
+
+def _names(application: Application, stream: str, columns: frozenset[str]) -> list[str]:
+    """Declared and derived fields, then features and scores in the order of the file."""
     spec = application.streams[stream]
     declared = [*spec.fields, *spec.derive]
-    facts = [name for name in compiled.outputs[stream] if name not in declared]
     places = {fact: place for place, fact in enumerate([*application.features, *application.scores])}
-    facts.sort(key=lambda name: (places[name.partition("[")[0]], name))
-    return frame({_shown(name): whole.columns[name] for name in [*declared, *facts]})
+    facts = [name for name in columns if name not in declared]
+    return [*declared, *sorted(facts, key=lambda name: (places[name.partition("[")[0]], name))]
+
+
+def _frame(batch: Batch, names: list[str]) -> pl.DataFrame:
+    shown = frame({_shown(name): batch.columns[name] for name in names})
+    return shown.with_columns(pl.Series(_PARTITION, batch.partition), pl.Series(_OFFSET, batch.offset))
 
 
 def _shown(column: str) -> str:

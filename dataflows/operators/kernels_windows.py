@@ -44,7 +44,7 @@ def _bits(context, value):  # type: ignore[no-untyped-def]
     return types.int64(types.float64), lambda _, builder, __, args: builder.bitcast(args[0], ir.IntType(64))
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, inline="always")
 def _count(state, floats, s, column, op, bits, sign):  # type: ignore[no-untyped-def]
     """Add an entry's value to a running sum, or take it out."""
     if op == SUM_INT or op == MEAN_INT:
@@ -106,7 +106,7 @@ def fsum(values, n):  # type: ignore[no-untyped-def]
     return high
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, inline="always")
 def _advance(s, t, g, log, state, floats, groups, aggregates):  # type: ignore[no-untyped-def]
     """Move a group's window of a key to time t."""
     c = RING + g * GROUP
@@ -155,7 +155,7 @@ def _better(op, a, b):  # type: ignore[no-untyped-def]
     return _float(a) <= _float(b) if op == MIN_FLOAT else _float(a) >= _float(b)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, inline="always")
 def _extend(state, s, column, op, bits, alone, number):  # type: ignore[no-untyped-def]
     """Keep the extreme of a window, the newest of equals."""
     if alone or _better(op, bits, state[s, column]):
@@ -210,7 +210,7 @@ def _nth(s, g, n, from_end, log, state):  # type: ignore[no-untyped-def]
     return np.int64(-1)
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, inline="always")
 def _read(s, t, g, a, log, state, floats, aggregates, reals, current, current_known):  # type: ignore[no-untyped-def]
     """An aggregate's value and whether it is not NULL; the group has been moved to t."""
     op, value, column = aggregates[a, OP], aggregates[a, VALUE], aggregates[a, AT]
@@ -342,7 +342,7 @@ def _expire(s, t, state, groups, aggregates):  # type: ignore[no-untyped-def]
                     state[s, aggregates[a, AT] + k] = 0
 
 
-@nb.njit(cache=True)
+@nb.njit(cache=True, inline="always")
 def _append(s, t, row, counts, values, known, log, state):  # type: ignore[no-untyped-def]
     e = state[s, BASE] + (state[s, TAIL] & (state[s, CAP] - 1))
     bits = np.int64(0)
