@@ -34,7 +34,7 @@ CASES = {
     "patterns:\n  p: {by: card, when: amout > 1}\n": "app.yaml:8:23: unknown name 'amout' (did you mean amount?)",
     "patterns:\n  p: {by: crad, when: amount > 1}\n": "unknown field of tx 'crad'",
     "patterns:\n  p: {by: card, when: amount}\n": "'amount' gives float; expected bool",
-    "patterns:\n  p: {by: card, when: in_list(card, 'a')}\n": "has no value: an expression was split here; put the expression in quotes",
+    "patterns:\n  p: {by: card, when: in_list(card, a)}\n": "has no value: an expression was split here; put the expression in quotes",
     "patterns:\n  p: {by: card}\n": "expected when: CONDITION; found none",
     "patterns:\n  p: {by: card, sequence: []}\n": "'sequence' is not in this version",
     "patterns:\n  p: {by: card, when: amount > 1, suppress: {cooldown: 5 minutes}}\n": "expected cooldown as a duration",
