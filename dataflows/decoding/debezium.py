@@ -14,11 +14,13 @@ from dataflows.changes import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME
 from dataflows.decoding.decoded import DeadRow, Decoded, RawRows, Reason
 from dataflows.decoding.json import raw_rows
 from dataflows.decoding.moments import MAX_TIME, MIN_TIME
-from dataflows.decoding.strict import Bad, Number, convert
+from dataflows.decoding.strict import Bad, Number, check_text, convert
 from models.application.resolved import FieldSpec
 from models.events.debezium import Change, change_id, plain_value, read_change, units_of
 from models.values.column import Column, column_of
 from models.values.types import BOOL, TIMESTAMP, Kind
+
+_NOT_FINITE = frozenset({"NAN", "NaN", "POSITIVE_INFINITY", "NEGATIVE_INFINITY", "Infinity", "-Infinity"})
 
 
 class DebeziumDecoder:
@@ -55,6 +57,8 @@ class DebeziumDecoder:
             change = read_change(_parse(raw), lambda text: _parse(text.encode()))
         except Bad as bad:
             return {}, Change("unknown"), bad
+        except (ValueError, TypeError, AttributeError, KeyError) as error:
+            return {}, Change("unknown"), Bad(Reason.ENVELOPE, f"not a Debezium record: {error}")
         if change.kind != "change":
             bad_envelope = (
                 Bad(Reason.ENVELOPE, "expected a Debezium change; found another record") if change.kind == "unknown" else None
@@ -65,7 +69,10 @@ class DebeziumDecoder:
         return self._values(change)
 
     def _values(self, change: Change) -> tuple[dict[str, Any], Change, Bad | None]:
-        units = units_of(change.schema)
+        try:
+            units = units_of(change.schema)
+        except (ValueError, TypeError, AttributeError) as error:
+            return {}, change, Bad(Reason.ENVELOPE, f"its schema cannot be read: {error}")
         found: dict[str, Any] = {}
         for name, spec in self.declared.items():
             if change.is_delete and self.key and name not in self.key:
@@ -75,6 +82,8 @@ class DebeziumDecoder:
             except Bad as bad:
                 bad.field = name
                 return found, change, bad
+            except (ValueError, TypeError, AttributeError) as error:
+                return found, change, Bad(Reason.TYPE, f"field {name!r}: expected {spec.type.required()}: {error}", name)
         return found, change, None
 
     def _value(self, change: Change, spec: FieldSpec, units: Mapping[str, tuple[str, int | None]]) -> Any:
@@ -89,9 +98,11 @@ class DebeziumDecoder:
         for part in spec.path[1:] if image is change.before and "." in spec.name else spec.path:
             value = value.get(part) if isinstance(value, dict) else None
         unit, scale = units.get(spec.path[-1], ("", None))
+        if isinstance(value, str) and value in _NOT_FINITE and spec.type.is_number:
+            raise Bad(Reason.NOT_FINITE, f"field {spec.name!r}: {value} is no finite number")
         value, unit = plain_value(value, spec.type, unit, scale)
         if value is None:
-            if spec.type.optional or image is None:
+            if spec.type.optional or image is None or change.is_delete:
                 return None
             raise Bad(Reason.MISSING, f"field {spec.name!r} is missing or null")
         if spec.type.kind is Kind.DATE and isinstance(value, Number):
@@ -102,7 +113,7 @@ class DebeziumDecoder:
         return convert(value, type_, spec.name)
 
     def _changed(self, change: Change, name: str) -> bool | None:
-        if change.before is None or change.row is None or name not in change.before:
+        if change.is_delete or change.before is None or change.row is None or name not in change.before:
             return None
         return bool(change.before.get(name) != change.row.get(name))
 
@@ -143,7 +154,10 @@ def _marks(changes: Sequence[tuple[int, bool, bool, bool]]) -> dict[str, Column]
 
 def _parse(raw: bytes) -> Any:
     try:
-        return json.loads(raw.decode("utf-8"), parse_int=Number, parse_float=Number)
+        value = json.loads(raw.decode("utf-8"), parse_int=Number, parse_float=Number)
+        if b"\\u" in raw:
+            check_text(value)
+        return value
     except UnicodeDecodeError as error:
         raise Bad(Reason.ENCODING, f"not UTF-8 at byte {error.start}") from None
     except (ValueError, RecursionError) as error:

@@ -58,7 +58,7 @@ def parse(raw: bytes, declared: frozenset[str]) -> dict[str, Any]:
         raise Bad(Reason.SYNTAX, f"not JSON: {error}") from None
     if not isinstance(value, dict):
         raise Bad(Reason.SYNTAX, "expected a JSON object")
-    _check_text(value)
+    check_text(value)
     repeated = [key for key in value.pop(_REPEATED, []) if key in declared]
     if repeated:
         raise Bad(Reason.DUPLICATE_KEY, f"key {repeated[0]!r} stands twice")
@@ -73,18 +73,18 @@ def _constant(name: str) -> Any:
     raise Bad(Reason.NOT_FINITE, f"{name} is no JSON number")
 
 
-def _check_text(value: Any) -> None:
+def check_text(value: Any) -> None:
     """Lone surrogates can be escaped in JSON, but are no text."""
     if isinstance(value, str):
         if _SURROGATE.search(value):
             raise Bad(Reason.ENCODING, "a lone surrogate is no text")
     elif isinstance(value, dict):
         for key, item in value.items():
-            _check_text(key)
-            _check_text(item)
+            check_text(key)
+            check_text(item)
     elif isinstance(value, list):
         for item in value:
-            _check_text(item)
+            check_text(item)
 
 
 def values_of(

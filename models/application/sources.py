@@ -14,7 +14,7 @@ from models.expressions.expression import Expression
 from models.values.types import BOOL, STRING, TIMESTAMP, Kind, Type, parse_type
 
 _SUFFIXES = {".jsonl": "json", ".json": "json", ".ndjson": "json", ".csv": "csv", ".parquet": "parquet"}
-_FORMATS = ("json", "csv", "parquet", "debezium", "cloudevents")
+_FORMATS = ("json", "csv", "parquet", "debezium")
 
 
 def streams(reader: Reader, node: Node | None, tables: dict[str, Table], inputs: dict[str, str]) -> dict[str, Stream]:
@@ -180,7 +180,7 @@ def _format(reader: Reader, node: Node | None, source: Input | None) -> Format:
     if isinstance(source, FileInput):
         path = source.globs[0].removesuffix(".gz")
         default = _SUFFIXES.get(Path(path).suffix, "json")
-    if node is not None and node.text == "avro":
-        reader.problems.add(node.position, "'avro' is not in this version")
+    if node is not None and node.text in ("avro", "cloudevents"):
+        reader.problems.add(node.position, f"{node.text!r} is not in this version")
         return "json"
     return reader.choice(node, "format", _FORMATS, default)  # type: ignore[return-value]

@@ -17,6 +17,7 @@ from models.values.types import Kind, Type
 
 UNAVAILABLE = "__debezium_unavailable_value"
 _UNAVAILABLE = (UNAVAILABLE, base64.b64encode(UNAVAILABLE.encode()).decode(), [UNAVAILABLE])
+_OPS = frozenset({"c", "u", "d", "r"})
 _SCHEMA_UNITS = {
     "io.debezium.time.Timestamp": "ms", "io.debezium.time.MicroTimestamp": "us", "io.debezium.time.NanoTimestamp": "ns",
     "org.apache.kafka.connect.data.Timestamp": "ms",
@@ -70,7 +71,7 @@ def read_change(record: Any, parse: Callable[[str], Any]) -> Change:
         return _envelope(record, key, schema)
     if "__op" in record or "__deleted" in record:
         return _flat(record, key, schema)
-    if {"id", "status"} <= record.keys() or record.keys() <= {"ts_ms", "serverName", "ts_us", "ts_ns"}:
+    if record.get("status") in ("BEGIN", "END") or record.keys() <= {"ts_ms", "serverName", "ts_us", "ts_ns"}:
         return Change("marker", key=key)
     return Change("change", "u", record, None, _time(record, None), None, key, schema)
 
@@ -85,6 +86,8 @@ def _envelope(record: Mapping[str, Any], key: Any, schema: Any) -> Change:
         return Change("truncate", op, time=time, source=source, key=key)
     if op == "m":
         return Change("message", op, time=time, source=source, key=key)
+    if op not in _OPS:
+        return Change("unknown", op, key=key)
     row = (key or before) if op == "d" else after
     return Change("change" if row is not None else "unknown", op, row, before, time, source, key, schema)
 
@@ -147,14 +150,17 @@ def plain_value(value: Any, type_: Type, unit: str, scale: int | None) -> tuple[
         if isinstance(value, dict) and "value" in value:
             return _unscaled(str(value["value"]), int(value.get("scale") or 0)), unit
         if isinstance(value, str) and type(value) is str:
-            return _decimal_text(value, type_.scale if scale is None else scale), unit
+            return _decimal_text(value, type_.scale if scale is None else scale, has_schema=scale is not None), unit
     return value, unit
 
 
-def _decimal_text(value: str, scale: int) -> str:
+def _decimal_text(value: str, scale: int, *, has_schema: bool) -> str:
     bare = value.lstrip("-")
-    if bare and bare.replace(".", "", 1).isdigit() and ("." in bare or len(bare) % 4):
-        return value
+    if bare.replace(".", "", 1).isascii() and bare.replace(".", "", 1).isdigit():
+        if "." in bare or len(bare) % 4 or value.startswith("-"):
+            return value
+        if not has_schema:
+            raise ValueError(f"{value!r} may be a number's text or base64; capture with schemas")
     return _unscaled(value, scale)
 
 

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from models.expressions.numbers import finite, fit_decimal, fit_int, rescale, round_half_away
+from models.expressions.numbers import DECIMAL_LIMIT, finite, fit_decimal, fit_int, rescale, round_half_away
 from models.expressions.text import to_text
 from models.expressions.times import parse_moment
 from models.expressions.tree import Node
@@ -41,6 +41,21 @@ def to_decimal(node: Node, scale: int) -> Node:
     return Node("to decimal", decimal(18, scale), node.text, (node,), value=power, function=function)
 
 
+def to_comparable(node: Node, scale: int) -> Node:
+    """An int or decimal at a larger scale; what is too large for a decimal stays larger than every decimal."""
+    if node.type.kind is Kind.DECIMAL and node.type.scale == scale:
+        return node
+    power = 10 ** (scale - node.type.scale)
+    most = (DECIMAL_LIMIT - 1) // power + 1
+
+    def function(value: int) -> int:
+        return int(max(-most, min(most, value)) * power)
+
+    if node.op == "literal":
+        return Node("literal", decimal(18, scale), node.text, value=None if node.value is None else function(node.value))
+    return Node("to comparable", decimal(18, scale), node.text, (node,), value=power, function=function)
+
+
 def unified(a: Node, b: Node, *, comparing: bool) -> tuple[Node, Node] | None:
     """Both operands in one type, or None where they have none in common."""
     if a.type.kind is Kind.NULL or b.type.kind is Kind.NULL:
@@ -51,7 +66,8 @@ def unified(a: Node, b: Node, *, comparing: bool) -> tuple[Node, Node] | None:
             return to_float(a), to_float(b)
         if Kind.DECIMAL in (a.type.kind, b.type.kind):
             scale = max(a.type.scale, b.type.scale)
-            return to_decimal(a, scale), to_decimal(b, scale)
+            convert = to_comparable if comparing else to_decimal
+            return convert(a, scale), convert(b, scale)
         return a, b
     if comparing and {a.type.kind, b.type.kind} == {Kind.DATE, Kind.TIMESTAMP}:
         return to_timestamp(a), to_timestamp(b)

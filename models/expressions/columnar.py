@@ -181,6 +181,12 @@ def _to_decimal(node: Node, columns: Mapping[str, Column], n: int) -> Column:
     return Column(node.type, column.values * node.value, _both(column.valid, ~bad) if bad.any() else column.valid)
 
 
+def _to_comparable(node: Node, columns: Mapping[str, Column], n: int) -> Column:
+    column = _evaluate(node.args[0], columns, n)
+    most = (DECIMAL_LIMIT - 1) // node.value + 1
+    return Column(node.type, np.clip(column.values, -most, most) * node.value, column.valid)
+
+
 def _seconds(node: Node, columns: Mapping[str, Column], n: int) -> Column:
     column = _evaluate(node.args[0], columns, n)
     return Column(node.type, column.values / 1_000_000, column.valid)
@@ -233,6 +239,7 @@ _SPECIAL: dict[str, Callable[[Node, Mapping[str, Column], int], Column]] = {
     "/": _divide,
     "to float": _to_float,
     "to decimal": _to_decimal,
+    "to comparable": _to_comparable,
     "seconds": _seconds,
     "case": _case,
     "coalesce": _lazily,

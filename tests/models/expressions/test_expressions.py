@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -64,7 +65,7 @@ condition = st.recursive(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(condition, st.lists(rows, min_size=1, max_size=12))
 def test_two_evaluators_and_duckdb_agree(text: str, data: list[dict[str, Any]]) -> None:
     """Law 10: by columns = by rows = DuckDB, NULL where DuckDB fails."""
@@ -92,9 +93,13 @@ def _duck(text: str, row: dict[str, Any]) -> Any:
         )
         for name in row
     }
+    # An infinite result is NULL in the language; DuckDB keeps it.
+    sql = re.sub(r"x [*+] x", lambda found: f"(CASE WHEN isinf({found[0]}) THEN NULL ELSE {found[0]} END)", text)
+    # So is a decimal of more than 18 digits, for which DuckDB takes a wider type.
+    sql = sql.replace("d + d", "(CASE WHEN abs(d + d) >= 10000000000000000 THEN NULL ELSE d + d END)")
     select = ", ".join(f"CAST(? AS {SQL[name]}) AS {name}" for name in row)
     try:
-        found = _connection.execute(f"SELECT {text} FROM (SELECT {select})", list(values.values())).fetchone()
+        found = _connection.execute(f"SELECT {sql} FROM (SELECT {select})", list(values.values())).fetchone()
     except duckdb.Error:
         return compile_expression(text, Scope()).row(row)
     assert found is not None
