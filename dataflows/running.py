@@ -15,6 +15,7 @@ from pathlib import Path
 
 from dataflows.counts import Counts
 from dataflows.detect import Connectors, build
+from dataflows.panics import without_panics
 from dataflows.plan import plan
 from dataflows.readers import file_readers, static_tables
 from dataflows.sinks import Sinks
@@ -82,10 +83,11 @@ def _flow(job: Job, sinks: Sinks, cluster: tuple[list[str], int] | None) -> None
     readers = file_readers(compiled)
     flow = build(compiled, Connectors(readers, static_tables(compiled), sinks), job.shards)
     try:
-        if cluster is None:
-            run_main(flow, epoch_interval=EPOCH)  # type: ignore[no-untyped-call]
-        else:
-            cluster_main(flow, *cluster, epoch_interval=EPOCH, worker_count_per_proc=1)  # type: ignore[no-untyped-call]
+        with without_panics():
+            if cluster is None:
+                run_main(flow, epoch_interval=EPOCH)  # type: ignore[no-untyped-call]
+            else:
+                cluster_main(flow, *cluster, epoch_interval=EPOCH, worker_count_per_proc=1)  # type: ignore[no-untyped-call]
     except Exception as error:
         raise (_cause(error) or error) from None
 
@@ -106,7 +108,7 @@ def _start(arguments: list[str], number: int, addresses: str, folder: Path) -> s
 def _first_error(folder: Path, processes: int) -> str:
     """The message of the worker that failed on its own: the others only lost their peer."""
     texts = [(folder / f"{number}.err").read_text(errors="replace").strip() for number in range(processes)]
-    own = [text for text in texts if text and "panicked" not in text]
+    own = [text for text in texts if text and "panicked" not in text and "This is a defect" not in text]
     return (own or [text for text in texts if text] or ["a worker process ended without a message"])[0]
 
 

@@ -33,8 +33,9 @@ def _known(error: BaseException) -> str | None:
     """The message of an error that is the user's to mend, None for others."""
     from dataflows.connectors.files import FileProblem
     from dataflows.deadlimit import TooManyDead
+    from dataflows.running import WorkerFailed
     from models.application.errors import ApplicationErrors
 
-    if isinstance(error, UserError | FileProblem | TooManyDead | ApplicationErrors):
+    if isinstance(error, UserError | FileProblem | TooManyDead | ApplicationErrors | WorkerFailed):
         return str(error)
     return None
