@@ -108,7 +108,7 @@ def _start(arguments: list[str], number: int, addresses: str, folder: Path) -> s
 def _first_error(folder: Path, processes: int) -> str:
     """The message of the worker that failed on its own: the others only lost their peer."""
     texts = [(folder / f"{number}.err").read_text(errors="replace").strip() for number in range(processes)]
-    own = [text for text in texts if text and "panicked" not in text and "This is a defect" not in text]
+    own = [text for text in texts if text and "another worker process ended first" not in text]
     return (own or [text for text in texts if text] or ["a worker process ended without a message"])[0]
 
 

@@ -35,5 +35,7 @@ def main() -> None:
     """Run a command; exit 0 ok, 1 the user's file or data is wrong, 2 usage, 3 an outside system failed."""
     try:
         app()
-    except Exception as error:
+    except (SystemExit, KeyboardInterrupt):
+        raise
+    except BaseException as error:  # the runtime's panics are no Exceptions
         sys.exit(report(error))

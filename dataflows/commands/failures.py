@@ -9,6 +9,9 @@ WRONG_INPUT, USAGE, OUTSIDE = 1, 2, 3
 """Exit codes: the user's file or data is wrong; wrong usage; an outside system failed."""
 
 
+LOST_PEER = "another worker process ended first"
+
+
 class UserError(Exception):
     """Something that the user can mend; its text is all that they need to see."""
 
@@ -21,6 +24,9 @@ def report(error: BaseException) -> int:
     if known is not None:
         print(known, file=sys.stderr)
         return WRONG_INPUT
+    if type(error).__name__ == "PanicException":
+        print(LOST_PEER, file=sys.stderr)
+        return OUTSIDE
     if isinstance(error, OSError):
         print(f"{error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
         return OUTSIDE

@@ -61,8 +61,9 @@ def _count(state, floats, s, column, op, bits, sign):  # type: ignore[no-untyped
     if (low - (rest - part)) + (error - part) != 0.0:
         state[s, column + 2] = 1
     high = total + rest
+    part = high - total
     floats[s, column] = high
-    floats[s, column + 1] = rest - (high - total)
+    floats[s, column + 1] = (total - (high - part)) + (rest - part)
 
 
 @nb.njit(cache=True)
@@ -285,8 +286,7 @@ def _read(s, t, g, a, log, state, floats, aggregates, reals, current, current_kn
 
 @nb.njit(cache=True)
 def _float_sum(s, g, value, column, log, state, floats):  # type: ignore[no-untyped-def]
-    c = RING + g * GROUP
-    if state[s, column + 2] == 0 or state[s, c + LO] == 0 and state[s, c + HI] - state[s, c + LO] > state[s, CAP]:
+    if state[s, column + 2] == 0:
         return floats[s, column] + floats[s, column + 1]
     values = _window(s, g, value, True, 1.0, log, state)
     return fsum(values, values.shape[0])

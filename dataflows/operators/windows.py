@@ -245,6 +245,9 @@ def _kept(feature: Feature) -> int:
     """How many entries an ``over: all`` aggregate still needs once they are counted; -1: all of them."""
     if feature.aggregate in ("std", "distinct", "quantile", "is_new", "first"):
         return -1
+    if feature.aggregate in ("sum", "mean") and feature.value is not None and feature.value.type.kind is Kind.FLOAT:
+        # Should an addition not be exact, the sum is taken anew from all of the log.
+        return -1
     if feature.aggregate in ("previous", "last", "since_last"):
         return -1 if feature.where is not None or feature.skip_null else feature.n
     return 0

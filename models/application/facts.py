@@ -105,7 +105,11 @@ def lists(reader: Reader, node: Node | None) -> dict[str, ListFact]:
             except ValueError as error:
                 reader.problems.add(values["type"].position, str(error))
         texts = _list_values(reader, entry, values)
-        stored = frozenset(_stored(text, type_) for text in texts)
+        try:
+            stored = frozenset(_stored(text, type_) for text in texts)
+        except (ValueError, ArithmeticError) as error:
+            reader.problems.add(entry.position, f"list {name!r}: expected values of type {type_}: {error}")
+            stored = frozenset()
         digest = hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()
         found[name] = ListFact(name, stored, type_, digest)
     return found

@@ -143,6 +143,29 @@ SECTIONS: dict[str, dict[str, str]] = {
         "source_prefix": "of the source",
         "type_prefix": "of the type",
     },
+    "test": {
+        "name": "what it shows",
+        "start": "the moment that at: counts from",
+        "given": "events, table rows and moves of the watermark, in order",
+        "expect": "the flags",
+        "expect_late": "references of late events",
+        "expect_dead": "references of dead letters",
+        "end": "open: the watermark stays where it is",
+        "refuse": "",
+    },
+    "expected flag": {
+        "pattern": "whose flag, by default this one's",
+        "kind": "match or cleared",
+        "key": "as text",
+        "at": "its time as an offset from start",
+        "time": "its time",
+        "steps": "references by step",
+        "events": "references of its evidence, in order",
+        "data": "a part of its data",
+    },
+    "batch": {"over": "how long", "max": "how many at most"},
+    "limit": {"count": "how many", "over": "in how long"},
+    "evidence": {"last": "how many events are kept"},
     "param": {"value": "the number", "range": '"LOW..HIGH"', "step": "for tuning"},
 }
 
@@ -151,6 +174,7 @@ LATER = {
     "table": frozenset({"refresh"}),
     "pattern": frozenset({"sequence", "all", "any", "absence", "enrich"}),
     "list": frozenset({"from", "default_ttl"}),
+    "test": frozenset({"refuse"}),
 }
 """Keys that the language knows and this version does not do."""
 _SEQUENCE_ONLY = frozenset({"within", "on_timeout", "after_match", "emit", "having", "max_partial"})

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from models.application.errors import ApplicationErrors, Problems
 from models.application.resolved import Position
@@ -67,6 +67,8 @@ def read(path: Path, name: str, problems: Problems) -> Node:
         raise ApplicationErrors(
             [f"{place}: not YAML: {error.problem}; put the expression in quotes if it holds , [ ] {{ }} # or ': '"]
         ) from None
+    except YAMLError as error:
+        raise ApplicationErrors([f"{name}: not YAML: {error}"]) from None
     if root is None:
         raise ApplicationErrors([f"{name}:1:1: the file is empty; expected an application, as `tocsin init` writes one"])
     return _node(root, name, problems)

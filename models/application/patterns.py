@@ -11,7 +11,7 @@ from typing import Any
 from models.application.features import FactReader, by_of
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import Active, By, Hold, Pattern, Stream, Suppress, Template
+from models.application.resolved import Active, By, Hold, Pattern, Score, Stream, Suppress, Template
 from models.application.scopes import RowScope
 from models.expressions.expression import Expression
 from models.values.types import Kind
@@ -72,7 +72,7 @@ class PatternReader:
         pattern = Pattern(
             name, place, stream.name, by, when, title, guard, self._active(values.get("active")), severity,
             reader.integer(values.get("priority"), "priority", 2, 1), reader.duration(values.get("expires"), "expires"),
-            reader.integer(evidence.map.get("last") if evidence else None, "evidence.last", 20, 1),
+            reader.integer(reader.section(evidence, "evidence").get("last") if evidence else None, "evidence.last", 20, 1),
             reader.choice(values.get("mode"), "mode", ("live", "shadow", "part", "off"), "live"),  # type: ignore[arg-type]
             self._suppress(values.get("suppress"), stream),
             reader.choice(values.get("trigger"), "trigger", ("each", "edge"), "each"),  # type: ignore[arg-type]
@@ -159,8 +159,14 @@ class PatternReader:
         kinds = [key for key in ("cooldown", "debounce", "batch") if key in values]
         if len(kinds) > 1:
             reader.problems.add(node.position, f"expected one of cooldown, debounce, batch; found {' and '.join(kinds)}")
-        batch = values["batch"].map if "batch" in values else {}
-        limit = values["limit"].map if "limit" in values else {}
+        batch = reader.section(values["batch"], "batch") if "batch" in values else {}
+        limit = reader.section(values["limit"], "limit") if "limit" in values else {}
+        if "batch" in values and "over" not in batch:
+            reader.problems.add(values["batch"].position, "expected batch as {over: DURATION, max: COUNT}; found no over")
+        if "limit" in values and len(limit) < 2:
+            reader.problems.add(values["limit"].position, "expected limit as {count: COUNT, over: DURATION}; found less")
+        if "max_wait" in values and "debounce" not in values:
+            reader.problems.add(values["max_wait"].position, "expected debounce beside max_wait; found none")
         if "per" in values:
             reader.problems.add(values["per"].position, "'per' of suppress is not in this version")
         return Suppress(
@@ -179,6 +185,11 @@ class PatternReader:
     def _follow(self, pattern: Pattern, patterns: dict[str, Pattern], path: list[str]) -> None:
         for column in sorted(pattern.when.reads):
             other = patterns.get(column.removeprefix("pattern:")) if column.startswith("pattern:") else None
+            score = self.facts.done.get(column.partition("[")[0])
+            if isinstance(score, Score) and pattern.position and f"pattern:{path[0]}" in score.value.reads:
+                self.reader.problems.add(
+                    pattern.position, f"{path[0]} -> {score.name} -> {path[0]}: they read each other in a circle"
+                )
             if other is None or pattern.position is None:
                 continue
             if other.name in path:

@@ -98,8 +98,8 @@ class Reader:
         if node is None:
             return default
         text = self.text(node, what)
-        if text.startswith("$") and text[1:] in self.params:
-            text = str(self.params[text[1:]].value)
+        if text.startswith("$") and text[1:] in self.params and self.params[text[1:]].type.kind is Kind.INTERVAL:
+            return int(self.params[text[1:]].value)
         found = parse_duration(text)
         if found is None or (found < 0):
             self.problems.add(node.position, f"expected {what} as a duration such as 30s, 10m or 1h30m; found {text!r}")

@@ -93,6 +93,13 @@ class _Lines:
         self.start = MONDAY
 
     def test(self, node: Node) -> Test:
+        """One test, its keys checked."""
+        self.reader.section(node, "test")
+        for key in ("given", "expect"):
+            if key not in node.map or node.map[key].kind != "list":
+                self.reader.problems.add(
+                    node.position, f"expected {key} as a list; found {node.map[key].shown() if key in node.map else 'none'}"
+                )
         if "start" in node.map:
             self.start = self._moment(node.map["start"])
         given = (
@@ -114,16 +121,21 @@ class _Lines:
     def _given(self, node: Node, place: int) -> Given:
         map_ = node.map
         if "advance" in map_:
-            return Given(advance=parse_duration(map_["advance"].text or "") or 0)
+            return Given(advance=self._offset(map_["advance"], "advance"))
         if "advance_to" in map_:
-            return Given(advance_to=self.start + (parse_duration(map_["advance_to"].text or "") or 0))
+            return Given(advance_to=self.start + self._offset(map_["advance_to"], "advance_to"))
         if "restart" in map_:
-            return Given(restart=True)
+            self.reader.problems.add(node.position, "'restart' is not in this version")
+            return Given()
         name = map_["on"].text if "on" in map_ else next(iter(self.streams), "")
         source = self.streams.get(name or "") or self.tables.get(name or "")
         if source is None:
             self.reader.problems.unknown(node.position, "stream or table", name or "", [*self.streams, *self.tables])
             return Given()
+        if "scores" in map_:
+            self.reader.problems.add(node.position, "'scores' of a test is not in this version")
+        if "on" not in map_ and len(self.streams) > 1:
+            self.reader.problems.add(node.position, f"expected on: one of {', '.join(self.streams)}; found none")
         fields = {key: value for key, value in map_.items() if key not in _LINE_KEYS}
         if "fields" in map_:
             fields.update(map_["fields"].map)
@@ -172,14 +184,22 @@ class _Lines:
             self.reader.problems.add(node.position, f"expected a moment such as 2024-01-01T00:00:00Z; found {node.shown()}")
             return self.start
 
+    def _offset(self, node: Node, what: str) -> int:
+        """A duration of a test's line."""
+        found = parse_duration(node.text or "")
+        if found is None:
+            self.reader.problems.add(node.position, f"expected {what} as a duration such as 10s; found {node.shown()}")
+        return found or 0
+
     def _expect(self, node: Node) -> Expect:
+        self.reader.section(node, "expected flag")
         map_ = node.map
         name = map_["pattern"].text or "" if "pattern" in map_ else self.pattern or ""
         if name not in self.patterns:
             self.reader.problems.unknown(node.position, "pattern", name, self.patterns)
         time = None
         if "at" in map_:
-            time = self.start + (parse_duration(map_["at"].text or "") or 0)
+            time = self.start + self._offset(map_["at"], "at")
         elif "time" in map_ and name in self.patterns:
             time = self._moment(map_["time"], self.streams[self.patterns[name].on])
         steps = {k: [i.text or "" for i in v.items] for k, v in map_["steps"]} if "steps" in map_ else None

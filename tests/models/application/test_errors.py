@@ -81,3 +81,26 @@ def test_kafka_passes_check_and_is_refused_by_run(tmp_path: Path) -> None:
 def test_an_empty_file_says_so(tmp_path: Path) -> None:
     """Nothing is no application."""
     assert "the file is empty" in errors(tmp_path, "", "")[0]
+
+
+PATTERN = "patterns:\n  p:\n    by: card\n    when: amount > 1\n    "
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        ("tests: [{given: [], expct: []}]\n", "unknown key of a test 'expct'"),
+        ("tests: [{given: []}]\n", "expected expect as a list; found none"),
+        ("tests: [{given: [], expect: [{kye: a}]}]\n", "unknown key of a expected flag 'kye'"),
+        ("tests: [{given: [], expect: [{at: zz}]}]\n", "expected at as a duration such as 10s; found 'zz'"),
+        ("tests: [{given: [], expect: [], refuse: x}]\n", "'refuse' is not in this version"),
+        ("suppress: {limit: 5}\n", "expected limit as a mapping"),
+        ("suppress: {limit: {count: 5}}\n", "expected limit as {count: COUNT, over: DURATION}; found less"),
+        ("suppress: {batch: {ovr: 5m}}\n", "unknown key of a batch 'ovr'"),
+        ("suppress: {max_wait: 5m}\n", "expected debounce beside max_wait"),
+        ("suppress: {per: amount}\n", "'per' of suppress is not in this version"),
+    ],
+)
+def test_a_test_or_a_suppression_that_would_do_nothing_is_refused(more: str, message: str, tmp_path: Path) -> None:
+    """What is misspelt must not pass in silence."""
+    assert any(message in error for error in errors(tmp_path, PATTERN + more)), errors(tmp_path, PATTERN + more)
