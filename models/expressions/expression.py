@@ -6,12 +6,14 @@ import operator
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from models.expressions.row import compile_row
 from models.expressions.tree import Node
-from models.values.column import Column
 from models.values.types import BOOL, FLOAT, Type
+
+if TYPE_CHECKING:  # checking a file needs no arrays, and NumPy takes a fifth of a second to import
+    from models.values.column import Column
 
 COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
 

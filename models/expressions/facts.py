@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-import numpy as np
-from numpy.typing import NDArray
-
 from models.values.types import STRING, Type
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = 60_000_000
@@ -50,6 +51,8 @@ class Calendar:
 
     def contains_all(self, times: NDArray[np.int64]) -> NDArray[np.bool_]:
         """``contains`` for many moments: decided once for each minute, since offsets and spans are whole minutes."""
+        import numpy as np
+
         minutes, inverse = np.unique(times // _MINUTE, return_inverse=True)
         inside = np.array([self.contains(int(minute) * _MINUTE) for minute in minutes], np.bool_)
         return inside[inverse] if len(times) else np.zeros(0, np.bool_)
