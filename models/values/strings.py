@@ -29,6 +29,11 @@ class Strings:
         """The strings at ``rows`` (integers or a boolean mask); the bytes are shared, not copied."""
         return Strings(self.data, self.start[rows], self.length[rows])
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Only the bytes of these strings travel between processes, not all of their block."""
+        compact = self.compact()
+        return Strings, (compact.data, compact.start, compact.length)
+
     def bytes_at(self, row: int) -> bytes:
         """The bytes of one string."""
         start = int(self.start[row])
