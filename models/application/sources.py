@@ -83,11 +83,23 @@ def _stream(reader: Reader, name: str, place: int, entry: Node, tables: dict[str
     )  # fmt: skip
     scope = RowScope(base, reader.params)
     condition = reader.expression(values["where"], scope, Kind.BOOL) if "where" in values else None
-    return _with(base, where=condition, derive=_derived(reader, values.get("derive"), base, tables))
+    whole = _with(base, where=condition, derive=_derived(reader, values.get("derive"), base, tables))
+    _check_joins(reader, whole, tables, values.get("join"))
+    return whole
 
 
 def _with(stream: Stream, **changes: Any) -> Stream:
     return replace(stream, **changes)
+
+
+def _check_joins(reader: Reader, stream: Stream, tables: dict[str, Table], node: Node | None) -> None:
+    """What a join is on must be a field, a derived field, or a column of another join."""
+    joined = {f"{j.name}.{column}" for j in stream.joins.values() for column in tables[j.table].fields}
+    for join in stream.joins.values():
+        for name in join.on:
+            if name not in stream.fields and name not in stream.derive and name not in joined and node is not None:
+                known = [*stream.fields, *stream.derive, *sorted(joined)]
+                reader.problems.unknown(node.keys[join.name], "field in join", name, known)
 
 
 def _field_name(reader: Reader, node: Node | None, fields: dict[str, FieldSpec]) -> str | None:

@@ -78,6 +78,15 @@ def test_kafka_passes_check_and_is_refused_by_run(tmp_path: Path) -> None:
     assert "running on Kafka is not in this version; give a file with --input tx=FILE" in refused[0]
 
 
+def test_a_join_on_an_unknown_field_is_named(tmp_path: Path) -> None:
+    """A join needs a field that is there."""
+    base = BASE.replace("    time: ts\n", "    time: ts\n    join: {owner: {table: people, on: crad}}\n")
+    found = errors(tmp_path, "tables:\n  people: {key: id, fields: {id: string}}\n", base)
+    assert len(found) == 1
+    assert "app.yaml:6:12: unknown field in join 'crad'" in found[0]
+    assert "(did you mean card?)" in found[0]
+
+
 def test_an_empty_file_says_so(tmp_path: Path) -> None:
     """Nothing is no application."""
     assert "the file is empty" in errors(tmp_path, "", "")[0]
