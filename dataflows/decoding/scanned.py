@@ -1,0 +1,110 @@
+"""Declared fields over rows of JSON as matrices: filled by the kernel where a row is plain, by the strict reading elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dataflows.decoding import kernels_json as kernels
+from models.application.resolved import FieldSpec
+from models.values.column import Column
+from models.values.strings import Strings
+from models.values.types import UNITS, Kind, Type
+
+_CODES = {
+    Kind.STRING: kernels.STRING, Kind.BOOL: kernels.BOOL, Kind.INT: kernels.INT, Kind.FLOAT: kernels.FLOAT,
+    Kind.DECIMAL: kernels.DECIMAL, Kind.TIMESTAMP: kernels.TIMESTAMP, Kind.DATE: kernels.DATE,
+}  # fmt: skip
+_MOST_FIELDS = 64
+
+
+class Scanner:
+    """What the kernel has to know of a source's fields; ``kinds`` and ``units`` (int64[fields]) may be replaced for a scan."""
+
+    def __init__(self, fields: Mapping[str, FieldSpec], wanted: frozenset[str]) -> None:
+        self.declared = fields
+        self.wanted = wanted
+        specs = list(fields.values())
+        self.plain = len(specs) <= _MOST_FIELDS and all(len(s.path) == 1 and s.type.kind in _CODES for s in specs)
+        names = [spec.path[0].encode() for spec in specs]
+        self.keys = np.frombuffer(b"".join(names) or b"\0", np.uint8)
+        self.key_at = np.cumsum([0, *(len(name) for name in names)]).astype(np.int64)
+        types = [spec.type for spec in specs]
+        self.kinds = np.array([_CODES.get(t.kind, -1) for t in types], np.int64)
+        self.scales = np.array([t.scale for t in types], np.int64)
+        self.precisions = np.array([t.precision for t in types], np.int64)
+        self.units = np.array([UNITS[t.unit] if t.unit else -1 for t in types], np.int64)
+        self.required = np.array([not t.optional for t in types], np.bool_)
+
+    def scan(self, data: NDArray[np.uint8], start: NDArray[np.int64], stop: NDArray[np.int64]) -> Scanned:
+        """Read the objects at ``data[start[i]:stop[i]]``; rows that are not provably plain come out odd."""
+        found = Scanned(self, data, len(start))
+        if self.plain:
+            kernels.scan_rows(
+                data, start, stop, self.keys, self.key_at, self.kinds, self.scales, self.precisions, self.units, self.required,
+                found.ints, found.ints.view(np.float64), found.lengths, found.known, found.odd,
+            )  # fmt: skip
+        return found
+
+
+class Scanned:
+    """Values of n rows.
+
+    ints: int64[fields, n], the value or where a string starts (floats: the same bits); lengths: int64[fields, n], of strings;
+    known: bool[fields, n]; odd: bool[n], rows still to be read strictly and ``put``.
+    """
+
+    def __init__(self, scanner: Scanner, data: NDArray[np.uint8], n: int) -> None:
+        fields = len(scanner.declared)
+        self.scanner = scanner
+        self.data = data
+        self.ints = np.zeros((fields, n), np.int64)
+        self.lengths = np.zeros((fields, n), np.int64)
+        self.known = np.zeros((fields, n), np.bool_)
+        self.odd = np.ones(n, np.bool_)
+        self.extra = bytearray()
+        self.lists: dict[int, dict[int, Any]] = {}
+
+    def put(self, row: int, values: Mapping[str, Any]) -> None:
+        """Write one row's stored values."""
+        for place, (name, spec) in enumerate(self.scanner.declared.items()):
+            value = values.get(name)
+            self.known[place, row] = value is not None
+            if value is None or name not in self.scanner.wanted:
+                self.lengths[place, row] = 0
+                self.ints[place, row] = 0
+            elif spec.type.kind is Kind.STRING:
+                data = value.encode()
+                self.ints[place, row], self.lengths[place, row] = len(self.data) + len(self.extra), len(data)
+                self.extra += data
+            elif spec.type.kind is Kind.FLOAT:
+                self.ints.view(np.float64)[place, row] = value
+            elif spec.type.kind is Kind.LIST:
+                self.lists.setdefault(place, {})[row] = value
+            else:
+                self.ints[place, row] = value
+
+    def columns(self) -> dict[str, Column]:
+        """All wanted fields."""
+        data = np.concatenate([self.data, np.frombuffer(bytes(self.extra), np.uint8)]) if self.extra else self.data
+        declared = self.scanner.declared.items()
+        return {n: self._column(place, s.type, data) for place, (n, s) in enumerate(declared) if n in self.scanner.wanted}
+
+    def _column(self, place: int, type_: Type, data: NDArray[np.uint8]) -> Column:
+        ints, known = self.ints[place], self.known[place]
+        valid = None if known.all() else known
+        if type_.kind is Kind.STRING:
+            return Column(type_, Strings(data, ints, self.lengths[place]), valid)
+        if type_.kind is Kind.FLOAT:
+            return Column(type_, ints.view(np.float64), valid)
+        if type_.kind is Kind.BOOL:
+            return Column(type_, ints.astype(np.bool_), valid)
+        if type_.kind is Kind.LIST:
+            values = np.empty(len(ints), object)
+            for row, value in self.lists.get(place, {}).items():
+                values[row] = value
+            return Column(type_, values, valid)
+        return Column(type_, ints, valid)
