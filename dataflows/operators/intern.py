@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -34,3 +37,20 @@ class Interner:
             return Strings(self.table.arena[:0], zero, zero)
         spans = self.table.spans[numbers]
         return Strings(self.table.arena[: self.table.bytes], spans[:, 0], spans[:, 1])
+
+    def keep(self, live: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """Forget the strings whose number is not live; the new number of each old one, int64[numbers], 0 where forgotten."""
+        numbers = np.zeros(len(live), np.int64)
+        kept = np.flatnonzero(live)
+        strings = self.strings(kept)
+        self.table = KeyTable()
+        numbers[kept] = self.table.slots(strings, hashes(strings))
+        return numbers
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state as arrays."""
+        return self.table.snapshot()
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+        self.table.restore(state)
