@@ -31,16 +31,22 @@ class WorkerFailed(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to run: an application, its number of virtual shards, and the clock for ``recordedtime``."""
+    """What to run: an application, its number of virtual shards, and the clock for ``recordedtime``.
+
+    ``watch`` is given the counts before they begin to move, for whoever shows how far a run is.
+    """
 
     application: Application
     shards: int
     now: Callable[[], str]
+    watch: Callable[[Counts], None] | None = None
 
 
 def run_here(job: Job) -> Counts:
     """Run to the end of the input in this process."""
     sinks = Sinks(job.application, job.now)
+    if job.watch is not None:
+        job.watch(sinks.counts)
     _flow(job, sinks, None)
     sinks.finish()
     return sinks.counts

@@ -18,7 +18,7 @@ from dataflows.plan import plan
 from dataflows.prelude import StaticTable
 from dataflows.readers import static_tables
 from dataflows.steps import Plan
-from models.application.resolved import Application, FieldSpec, Pattern
+from models.application.resolved import Application, FieldSpec, Pattern, Stream, Table
 from models.application.tests import Expect, Given, Test
 from models.events.flag import FlagBuilder
 from models.expressions.text import time_text
@@ -90,7 +90,7 @@ class GivenReader:
         """Judge given lines."""
         source = self.judge.stream if isinstance(self.judge, Judge) else self.judge.table
         chunk = GivenChunk(lines, source.fields)
-        columns = {name: column_of(source.fields[name].type, [line.values.get(name) for line in lines]) for name in self.wanted}
+        columns = {n: column_of(source.fields[n].type, [_value(line, n, source) for line in lines]) for n in self.wanted}
         if isinstance(self.judge, ChangeJudge):
             columns[TIME] = column_of(TIMESTAMP, [line.time for line in lines])
             columns[IS_SNAPSHOT] = column_of(BOOL, [line.op == "r" for line in lines])
@@ -107,6 +107,19 @@ class GivenReader:
         source = self.judge.stream if isinstance(self.judge, Judge) else self.judge.table
         self.judge.newest = max(self.judge.newest, time + source.lateness)
         return Judged(None, self.judge.bound)
+
+
+def _value(line: Given, name: str, source: Stream | Table) -> Any:
+    """A field's value; of a line of changes also ``op``, ``before.f`` and ``changed(f)``."""
+    if name in line.values:
+        return line.values[name]
+    if name == "op" and source.format == "debezium":
+        return line.op
+    before = line.before or {}
+    if name.startswith("changed("):
+        field = name[8:-1]
+        return line.values.get(field) != before[field] if field in before else None
+    return before.get(name.removeprefix("before."))
 
 
 def run_tests(application: Application) -> Iterator[TestResult]:

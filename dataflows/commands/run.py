@@ -23,7 +23,7 @@ def run(
 ) -> None:
     """Run an application over its inputs.
 
-    Example: tocsin run examples/card-fraud/app.yaml --input transactions=tx.jsonl
+    Example: tocsin run examples/card-fraud/app.yaml --input payments=payments.jsonl
     """
     from dataflows.commands.failures import UserError
     from dataflows.running import Job, run_here, run_processes, run_worker
@@ -32,18 +32,20 @@ def run(
     loaded = load(application, overlays=with_ or [], params=pairs(param, "--param"), inputs=pairs(input, "--input"))
     if refused := refuse_kafka(loaded):
         raise UserError("\n".join(refused))
-    job = Job(loaded, shards, now)
     if worker is not None:
-        run_worker(job, worker)
+        run_worker(Job(loaded, shards, now), worker)
         return
+    from dataflows.commands.progress import watched
+
     started = time.perf_counter()
     if processes == 1:
-        counts = run_here(job)
+        with watched(loaded, loaded.name) as watch:
+            counts = run_here(Job(loaded, shards, now, watch))
     else:
         arguments = [str(application), "--shards", str(shards)]
         arguments += [f"--param={text}" for text in param or []] + [f"--input={text}" for text in input or []]
         arguments += [f"--with={path}" for path in with_ or []]
-        counts = run_processes(job, processes, arguments)
+        counts = run_processes(Job(loaded, shards, now), processes, arguments)
     from dataflows.commands.summary import summary
 
     summary(loaded, counts, time.perf_counter() - started, as_json=as_json)

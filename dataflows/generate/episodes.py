@@ -1,82 +1,183 @@
-"""Planted episodes of fraud; each is a few payments of one customer, or all of one terminal, with a label."""
+"""Planted episodes of fraud, each a short story of payments, logins, transfers and changes, with its kind and number."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from dataflows.generate.bank import DAY_MS, FAR, Bank, Payments, Size
+from dataflows.generate.bank import CITIES, CITY_TERMINALS, DAY_MS, Bank
+from dataflows.generate.logins import Logins
+from dataflows.generate.payments import KINDS, NO_DEVICE, NONE, Payments
+from dataflows.generate.transfers import Transfers
 
-Plan = list[tuple[int, int, str, int]]
-"""(milliseconds after the begin, cents, country, device) of each payment."""
+MINUTE_MS = 60_000
+OUTSIDE = 50_000
+"""Accounts of other banks that only fraudsters use begin so far past the customers'."""
 
 
-def planted(bank: Bank, size: Size, random: np.random.Generator, each: int) -> tuple[list[Payments], list[tuple[int, int]]]:
-    """``each`` episodes of every kind; also (customer, ms) of the e-mail changes that account takeovers begin with."""
-    parts: list[Payments] = []
-    changes: list[tuple[int, int]] = []
-    number = 0
-    for kind, plan in KINDS.items():
+@dataclass(slots=True)
+class Story:
+    """What happens in episodes, and what has happened before in the payments that they may build on."""
+
+    bank: Bank
+    usual: Payments
+    random: np.random.Generator
+    device: int
+    account: int
+    kind: int = NONE
+    episode: int = NONE
+    payments: list[tuple[int, ...]] = field(default_factory=list)
+    logins: list[tuple[int, ...]] = field(default_factory=list)
+    transfers: list[tuple[int, ...]] = field(default_factory=list)
+    contacts: list[tuple[int, ...]] = field(default_factory=list)
+
+    def begin(self) -> int:
+        """A moment of the day, not on the first two days nor on the last."""
+        size = self.bank.size
+        low = min(2, size.days - 1)
+        day = int(self.random.integers(low, max(size.days - 1, low + 1)))
+        return size.start + day * DAY_MS + int(self.random.integers(6 * 60, 20 * 60)) * MINUTE_MS
+
+    def customer(self) -> int:
+        """Somebody."""
+        return int(self.random.integers(self.bank.size.customers))
+
+    def between(self, low: int, high: int) -> int:
+        """A number in [low, high)."""
+        return int(self.random.integers(low, high))
+
+    def pay(
+        self, ts: int, card: int, cents: int, *, terminal: int | None = None, device: int = NO_DEVICE, approved: bool = True
+    ) -> None:
+        """A payment, by default at a terminal within the owner's reach; one from a device is online."""
+        customer = int(self.bank.owner[card])
+        chosen = int(self.random.choice(self.bank.terminals_of(customer))) if terminal is None else terminal
+        self.payments.append((
+            ts // 1000 * 1000, customer, card, chosen, cents, device != NO_DEVICE, device, approved, self.kind, self.episode,
+        ))  # fmt: skip
+
+    def login(self, ts: int, customer: int, device: int, country: int, *, success: bool) -> None:
+        """A login."""
+        self.logins.append((ts, customer, device, country, success, self.kind, self.episode))
+
+    def transfer(self, ts: int, sender: int, receiver: int, cents: int) -> None:
+        """A transfer between accounts."""
+        self.transfers.append((ts, sender, receiver, cents, self.kind, self.episode))
+
+    def new_device(self) -> int:
+        """A device never seen before."""
+        self.device += 1
+        return self.device
+
+    def new_account(self) -> int:
+        """An account of another bank never seen before."""
+        self.account += 1
+        return self.account
+
+
+def plant(story: Story, first: int, each: int) -> None:
+    """Tell ``each`` episodes of every kind, numbered from ``first`` on."""
+    for kind, tell in KINDS_OF_STORY.items():
         for _ in range(each):
-            customer = int(random.integers(size.customers))
-            begin = size.start + int(
-                random.integers(max(size.days // 3, 1), size.days) * DAY_MS + random.integers(20, 70) * 1_000_000
-            )
-            payments = plan(bank, customer, random)
-            parts.append(_payments(bank, kind, number, customer, begin, payments))
-            if kind == "account_takeover":
-                changes.append((customer, begin - 600_000))
-            number += 1
-    return parts, changes
+            story.kind, story.episode = KINDS.index(kind), first
+            tell(story)
+            first += 1
 
 
-def compromised(payments: Payments, size: Size, random: np.random.Generator, count: int, number: int) -> None:
-    """From one day on, for 28 days, every payment at a terminal is fraud (labelled, not added)."""
-    for i in range(count):
-        terminal = int(random.choice(payments.terminal))
-        first = size.start + int(random.integers(0, max(size.days - 10, 1))) * DAY_MS
-        hit = (payments.terminal == terminal) & (payments.ts >= first) & (payments.ts < first + 28 * DAY_MS) & (payments.kind == "")
-        payments.kind[hit] = "compromised_terminal"
-        payments.episode[hit] = number + i
+def payments_of(story: Story) -> Payments:
+    """The stories' payments as columns."""
+    return Payments(*_columns(story.payments, (int, int, int, int, int, bool, int, bool, int, int)))
 
 
-def _card_testing(bank: Bank, customer: int, random: np.random.Generator) -> Plan:
-    device = 5_000_000 + int(random.integers(1_000_000))
-    small = [(i * 40_000, int(random.integers(50, 300)), str(bank.home[customer]), device) for i in range(4)]
-    return [*small, (240_000, int(random.integers(40_000, 90_000)), str(random.choice(FAR)), device)]
+def logins_of(story: Story) -> Logins:
+    """The stories' logins as columns."""
+    return Logins(*_columns(story.logins, (int, int, int, int, bool, int, int)))
 
 
-def _impossible_travel(bank: Bank, customer: int, random: np.random.Generator) -> Plan:
-    cents = int(bank.mean[customer] * 100)
-    return [
-        (0, cents, str(bank.home[customer]), customer * 10),
-        (1_200_000, cents * 2, str(random.choice(FAR)), customer * 10 + 1),
-    ]
+def transfers_of(story: Story) -> Transfers:
+    """The stories' transfers as columns."""
+    return Transfers(*_columns(story.transfers, (int,) * 6))
 
 
-def _account_takeover(bank: Bank, customer: int, random: np.random.Generator) -> Plan:
-    device = 7_000_000 + int(random.integers(1_000_000))
-    return [(i * 300_000, int(random.integers(25_000, 60_000)), str(bank.home[customer]), device) for i in range(2)]
+def card_testing(story: Story) -> None:
+    """One device tries many stolen card numbers with small amounts; whichever works is used for a large one."""
+    ts, device, shop = story.begin(), story.new_device(), story.between(0, story.bank.size.terminals)
+    for _ in range(story.between(6, 13)):
+        card, approved = story.customer(), bool(story.random.random() < 0.5)
+        story.pay(ts, card, story.between(50, 400), terminal=shop, device=device, approved=approved)
+        if approved and story.random.random() < 0.6:
+            story.pay(ts + story.between(10, 40) * MINUTE_MS, card, story.between(15_000, 90_000), device=device)
+        ts += story.between(20_000, 240_000)
 
 
-def _velocity(bank: Bank, customer: int, random: np.random.Generator) -> Plan:
-    return [(i * 50_000, int(random.integers(15_000, 30_000)), str(bank.home[customer]), customer * 10) for i in range(6)]
+def impossible_travel(story: Story) -> None:
+    """A card's copy pays in another part of the world while its owner has just paid at home."""
+    usual, size = story.usual, story.bank.size
+    while True:
+        row = story.between(len(usual) // 15, len(usual))
+        if not usual.online[row] and usual.terminal[row] < size.terminals and usual.kind[row] == NONE:
+            break
+    ts, city = int(usual.ts[row]), story.between(0, len(CITIES))
+    for _ in range(story.between(1, 4)):
+        ts += story.between(15, 50) * MINUTE_MS
+        terminal = size.terminals + city * CITY_TERMINALS + story.between(0, CITY_TERMINALS)
+        story.pay(ts, int(usual.card[row]), story.between(3_000, 20_000), terminal=terminal)
 
 
-KINDS: dict[str, Callable[[Bank, int, np.random.Generator], Plan]] = {
-    "card_testing": _card_testing,
-    "impossible_travel": _impossible_travel,
-    "account_takeover": _account_takeover,
-    "velocity": _velocity,
+def dormancy_wake_up(story: Story) -> None:
+    """A card that lay unused for months pays several times within a day."""
+    ts = story.begin()
+    dormant = np.flatnonzero(story.bank.dormant)
+    card = int(story.random.choice(dormant)) if len(dormant) else story.customer()
+    for _ in range(story.between(3, 8)):
+        story.pay(ts, card, story.between(4_000, 20_000))
+        ts += story.between(5, 240) * MINUTE_MS
+
+
+def account_takeover(story: Story) -> None:
+    """Guessed passwords, a login from a new device, new contact details, and the money leaves for an account never used before."""
+    ts, customer, device = story.begin(), story.customer(), story.new_device()
+    home = int(story.bank.home[customer])
+    country = home if story.random.random() < 0.5 else story.between(3, 8)
+    for _ in range(story.between(0, 7)):
+        story.login(ts, customer, device, country, success=False)
+        ts += story.between(5_000, 60_000)
+    story.login(ts, customer, device, country, success=True)
+    ts += story.between(2, 15) * MINUTE_MS
+    story.contacts.append((ts, customer, story.kind, story.episode))
+    account = story.new_account()
+    for _ in range(story.between(1, 4)):
+        ts += story.between(4, 40) * MINUTE_MS
+        story.transfer(ts, customer, account, story.between(60_000, 400_000))
+
+
+def mule_pass_through(story: Story) -> None:
+    """Strangers' money arrives in an account, and most of it goes on to another bank within hours."""
+    ts, mule, received = story.begin(), story.customer(), 0
+    for _ in range(story.between(1, 4)):
+        cents = story.between(80_000, 500_000)
+        story.transfer(ts, story.new_account(), mule, cents)
+        received += cents
+        ts += story.between(1, 30) * MINUTE_MS
+    ts += int(story.random.lognormal(np.log(45), 0.8)) * MINUTE_MS
+    parts, leaving = story.between(1, 4), received * story.between(85, 99) // 100
+    for _ in range(parts):
+        story.transfer(ts, mule, story.new_account(), leaving // parts)
+        ts += story.between(1, 15) * MINUTE_MS
+
+
+KINDS_OF_STORY: dict[str, Callable[[Story], None]] = {
+    "card_testing": card_testing,
+    "impossible_travel": impossible_travel,
+    "dormancy_wake_up": dormancy_wake_up,
+    "account_takeover": account_takeover,
+    "mule_pass_through": mule_pass_through,
 }
 
 
-def _payments(bank: Bank, kind: str, number: int, customer: int, begin: int, plan: Plan) -> Payments:
-    n = len(plan)
-    terminal = bank.near[customer][0]
-    return Payments(
-        np.array([begin + shift for shift, *_ in plan]), np.full(n, customer), np.full(n, terminal),
-        np.array([cents for _, cents, _, _ in plan]), np.array([country for *_, country, _ in plan]),
-        np.array([device for *_, device in plan]), np.full(n, kind, object), np.full(n, number),
-    )  # fmt: skip
+def _columns(rows: list[tuple[int, ...]], types: tuple[type, ...]) -> list[Any]:
+    columns = zip(*rows, strict=True) if rows else ((),) * len(types)
+    return [np.array(column, np.bool_ if type_ is bool else np.int64) for column, type_ in zip(columns, types, strict=True)]

@@ -1,9 +1,8 @@
-"""Flags against planted labels: how precise each pattern is, and which episodes were caught."""
+"""Flags against planted labels: which episodes were found, how soon, and how many flags were right."""
 
 from __future__ import annotations
 
 import json
-from collections import Counter, defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,44 +10,54 @@ import polars as pl
 
 
 @dataclass(frozen=True, slots=True)
-class PatternScore:
-    """One pattern: its flags, how many are of labelled payments, and which kinds."""
+class KindScore:
+    """One kind of fraud: episodes planted and found; flags of the pattern of its name, and how many were right; the median delay.
 
-    pattern: str
+    An episode is found if any flag's evidence holds one of its events; the delay is that of its first flag after its first event
+    (hours). A flag is right if its evidence holds an event of any episode.
+    """
+
+    kind: str
+    planted: int
+    found: int
     flags: int
     right: int
-    kinds: str
+    delay: float | None
 
 
-@dataclass(frozen=True, slots=True)
-class Report:
-    """All patterns, and for each kind of episode how many were caught of how many."""
-
-    patterns: list[PatternScore]
-    caught: list[tuple[str, int, int]]
-
-
-def score(flags: Path, labels: Path) -> Report:
-    """Compare a flags file with a labels file; a flag is right if any payment of its evidence is labelled."""
-    frame = pl.read_csv(labels)
-    known = {tx: (kind, episode) for tx, kind, episode in frame.select("tx_id", "kind", "episode").iter_rows()}
-    count: Counter[str] = Counter()
-    right: Counter[str] = Counter()
-    kinds: dict[str, Counter[str]] = defaultdict(Counter)
-    hit: set[tuple[str, int]] = set()
-    for line in flags.read_text(encoding="utf-8").splitlines():
-        data = json.loads(line)["data"]
-        name = data["pattern"]["name"]
-        found = {known[event["id"]] for event in data["evidence"] if event["id"] in known}
-        count[name] += 1
-        right[name] += bool(found)
-        hit |= found
-        kinds[name].update(kind for kind, _ in found)
-    patterns = [
-        PatternScore(name, n, right[name], ", ".join(f"{kind} {k}" for kind, k in kinds[name].most_common(3)))
-        for name, n in count.items()
+def score(flags: Path, labels: Path) -> list[KindScore]:
+    """Compare a flags file with a labels file, kind by kind in the order in which the kinds first appear."""
+    known = pl.read_csv(labels)
+    episodes = known.group_by("kind", "episode").agg(begin=pl.col("ts").min())
+    raised = _raised(flags)
+    hits = raised.join(known, on=["stream", "id"], how="left")
+    first = hits.drop_nulls("episode").group_by("kind", "episode").agg(first=pl.col("time").min())
+    found = episodes.join(first, on=["kind", "episode"], how="left").with_columns(
+        delay=(pl.col("first") - pl.col("begin")) / 3_600_000
+    )
+    right = hits.group_by("pattern", "flag").agg(right=pl.col("episode").is_not_null().any())
+    return [
+        KindScore(
+            kind,
+            of_kind.height,
+            of_kind["first"].count(),
+            (own := right.filter(pl.col("pattern") == kind)).height,
+            int(own["right"].sum()),
+            of_kind["delay"].median(),  # type: ignore[arg-type]
+        )
+        for (kind,), of_kind in found.sort("episode").group_by("kind", maintain_order=True)
     ]
-    episodes = set(frame.select("kind", "episode").iter_rows())
-    every = Counter(kind for kind, _ in episodes)
-    caught = Counter(kind for kind, _ in hit)
-    return Report(sorted(patterns, key=lambda p: p.pattern), [(kind, caught[kind], n) for kind, n in sorted(every.items())])
+
+
+def _raised(flags: Path) -> pl.DataFrame:
+    """Every event of every flag's evidence: flag, pattern, time of the flag (milliseconds), stream and id of the event."""
+    rows = []
+    for line in flags.read_text(encoding="utf-8").splitlines():
+        flag = json.loads(line)
+        rows += [
+            (flag["id"], flag["data"]["pattern"]["name"], flag["time"], event["on"], event["id"])
+            for event in flag["data"]["evidence"]
+        ]
+    schema = dict.fromkeys(("flag", "pattern", "time", "stream", "id"), pl.String)
+    moment = pl.col("time").str.to_datetime(time_unit="ms", time_zone="UTC").dt.epoch("ms")
+    return pl.DataFrame(rows, schema, orient="row").with_columns(time=moment)

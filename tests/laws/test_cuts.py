@@ -14,7 +14,7 @@ import pytest
 
 from dataflows.connectors import files
 from dataflows.generate.bank import Size
-from dataflows.generate.write import generate_bank
+from dataflows.generate.write import generate_bank, inputs_of
 from dataflows.running import Job, run_here
 from models.application.load import load
 
@@ -32,8 +32,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def run(data: Path, out: Path, shards: int) -> list[dict[str, Any]]:
     """The flags of one run, in the order of the file."""
-    inputs = {"transactions": str(data / "transactions.jsonl"), "customers": str(data / "customers.cdc.jsonl")}
-    loaded = load(APPLICATION, inputs=inputs)
+    loaded = load(APPLICATION, inputs=inputs_of(data))
     outputs = replace(loaded.outputs, to=str(out / "flags.jsonl"), late=None, dead_letters=None)
     run_here(Job(replace(loaded, outputs=outputs), shards, lambda: "now"))
     return [json.loads(line) for line in (out / "flags.jsonl").read_text().splitlines()]
@@ -59,7 +58,7 @@ def test_flags_do_not_depend_on_processes(data: Path, tmp_path: Path) -> None:
     overlay.write_text(f"flags: {{to: {{file: {out}}}}}\n")
     command = [
         sys.executable, "-m", "dataflows", "run", str(APPLICATION), "--processes", "2", "--with", str(overlay),
-        "--input", f"transactions={data / 'transactions.jsonl'}", "--input", f"customers={data / 'customers.cdc.jsonl'}",
+        *(f"--input={name}={path}" for name, path in inputs_of(data).items()),
     ]  # fmt: skip
     subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True)
     found = [json.loads(line) for line in out.read_text().splitlines()]
