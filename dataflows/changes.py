@@ -6,6 +6,9 @@ late in its own partition is kept; it takes its place in the order at the partit
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,6 +42,15 @@ class ChangeJudge:
     def bound(self) -> int:
         """No change takes effect before this time any more (microseconds)."""
         return BEFORE_ALL if self.newest == BEFORE_ALL else self.newest - self.table.lateness
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the partition's rows left behind, as plain values."""
+        return {"newest": self.newest, "leading": self.leading, "limit": self.limit.snapshot()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+        self.newest, self.leading = state["newest"], state["leading"]
+        self.limit.restore(state["limit"])
 
     def judge(self, raw: RawRows, decoded: Decoded, topic: str, first_number: int, partition_number: int = 0) -> Judged:
         """Judge the changes of one read, in order."""

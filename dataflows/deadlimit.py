@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 WINDOW = 10_000
 """Consecutive rows of a partition over which dead ones are counted."""
@@ -44,6 +45,15 @@ class DeadLimit:
         """
         if self.seen < WINDOW and self.dead > self.share * self.seen:
             raise TooManyDead(self._message(topic, self.seen - 1, self.dead, self.seen))
+
+    def snapshot(self) -> dict[str, Any]:
+        """All counts as plain values."""
+        return {"seen": self.seen, "dead": self.dead, "recent": list(self.recent)}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+        self.seen, self.dead = state["seen"], state["dead"]
+        self.recent = deque(state["recent"], maxlen=self.allowed + 1)
 
     def _message(self, topic: str, row: int, dead: int, of: int) -> str:
         return (

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import deque
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -11,23 +12,35 @@ class Dedup:
 
     def __init__(self, within: int) -> None:
         self.within = within
-        self.kept: OrderedDict[Any, int] = OrderedDict()
+        self.kept: dict[Any, list[int]] = {}
+        self.order: deque[tuple[Any, int]] = deque()
 
     def keep(self, id_: Any, time: int) -> bool:
         """Whether an event is new; a null id is never a repetition."""
         if id_ is None:
             return True
-        before = self.kept.get(id_)
-        if before is not None and abs(time - before) < self.within:
+        times = self.kept.setdefault(id_, [])
+        if any(abs(time - before) < self.within for before in times):
             return False
-        self.kept[id_] = time
-        self.kept.move_to_end(id_)
+        times.append(time)
+        self.order.append((id_, time))
         return True
 
     def forget(self, bound: int) -> None:
-        """Drop ids that nothing at or after the bound can repeat."""
-        while self.kept:
-            id_, time = next(iter(self.kept.items()))
-            if bound - time < self.within:
-                return
-            del self.kept[id_]
+        """Drop ids that nothing at or after the bound can repeat, in the order in which they were kept."""
+        while self.order and bound - self.order[0][1] >= self.within:
+            id_, time = self.order.popleft()
+            self.kept[id_].remove(time)
+            if not self.kept[id_]:
+                del self.kept[id_]
+
+    def snapshot(self) -> dict[str, Any]:
+        """Kept ids and their times, as plain values."""
+        return {"ids": [id_ for id_, _ in self.order], "times": [time for _, time in self.order]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+        self.kept.clear()
+        self.order = deque(zip(state["ids"], state["times"], strict=True))
+        for id_, time in self.order:
+            self.kept.setdefault(id_, []).append(time)

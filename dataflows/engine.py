@@ -5,11 +5,12 @@ Bytewax runs the same readers, router and shards (``dataflows.detect``); here a 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Any, Protocol
 
 from dataflows.batch import CLOSED, OPEN, Batch, Bound
+from dataflows.eviction import ClockHand, Sweep
 from dataflows.evidence import EvidenceMaker
 from dataflows.judge import Judged
 from dataflows.prelude import StaticTable, prepared
@@ -49,7 +50,12 @@ class Engine:
     """A plan's shards, fed by readers, in one process."""
 
     def __init__(
-        self, plan: Plan, readers: Sequence[Reader], tables: Mapping[str, StaticTable] | None = None, shards: int = 1
+        self,
+        plan: Plan,
+        readers: Sequence[Reader],
+        tables: Mapping[str, StaticTable] | None = None,
+        shards: int = 1,
+        sweep: Callable[[], Sweep] = ClockHand,
     ) -> None:
         self.plan = plan
         self.readers = readers
@@ -58,10 +64,20 @@ class Engine:
         self.router = Router(plan, shards)
         evidence = EvidenceMaker(plan.application, [reader.number for reader in readers])
         self.stages = [
-            [Shard(plan, stage, senders(plan, stage.index, readers, shards), evidence) for _ in range(shards)]
+            [Shard(plan, stage, senders(plan, stage.index, readers, shards), evidence, sweep()) for _ in range(shards)]
             for stage in plan.stages
         ]
         self.followers = {origin: followers(plan, origin) for origin in range(SOURCE, len(plan.stages))}
+
+    def snapshot(self) -> dict[str, Any]:
+        """The state of all shards, as arrays and plain values; readers keep their own."""
+        return {"stages": [[shard.snapshot() for shard in shards] for shards in self.stages]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+        for shards, parts in zip(self.stages, state["stages"], strict=True):
+            for shard, part in zip(shards, parts, strict=True):
+                shard.restore(part)
 
     def run(self) -> Iterator[Result]:
         """Read everything, always from the partition that is furthest behind in event time."""

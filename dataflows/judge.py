@@ -6,7 +6,7 @@ depends on the partition's content alone, never on how it was cut into batches.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -81,6 +81,18 @@ class Judge:
     def bound(self) -> int:
         """No event before this time is accepted any more (microseconds)."""
         return BEFORE_ALL if self.newest == BEFORE_ALL else self.newest - self.stream.lateness
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the partition's rows left behind, as arrays and plain values."""
+        dedup = None if self.dedup is None else self.dedup.snapshot()
+        return {"newest": self.newest, "dedup": dedup, "limit": self.limit.snapshot()}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+        self.newest = state["newest"]
+        if self.dedup is not None:
+            self.dedup.restore(state["dedup"])
+        self.limit.restore(state["limit"])
 
     def judge(self, raw: RawRows, decoded: Decoded, topic: str, first_number: int, partition_number: int = 0) -> Judged:
         """Judge the rows of one read, in order."""

@@ -36,3 +36,8 @@ class Located:
     def take(self, rows: NDArray[np.int64]) -> Located:
         """Only these rows."""
         return Located(self.chunk.take(rows), self.topic, self.partition, self.numbers[rows])
+
+    def snapshot(self) -> dict[str, Any]:
+        """All rows as arrays and plain values."""
+        place = {"topic": self.topic, "partition": self.partition, "numbers": self.numbers.copy()}
+        return {"form": "located", "chunk": self.chunk.snapshot(), **place}

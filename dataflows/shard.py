@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import Batch, Bound
+from dataflows.batch import AFTER_ALL, BEFORE_ALL, Batch, Bound
+from dataflows.eviction import ClockHand, Sweep
 from dataflows.evidence import EvidenceMaker
 from dataflows.operators.keys import KeyTable
 from dataflows.operators.machine import GuardAt, PatternMachine
@@ -19,7 +20,7 @@ from dataflows.operators.versions import Versions
 from dataflows.operators.windows import Windows
 from dataflows.operators.zscore import ZScores
 from dataflows.steps import Derive, Lookup, Plan, Scoring, Stage, Wave
-from models.application.resolved import Feature, Pattern, Score
+from models.application.resolved import Feature, Pattern, Score, Stream, Table
 from models.events.evidence import Evidence
 from models.events.hit import Hit
 from models.values.column import Column, nulls
@@ -61,10 +62,32 @@ class Outcome:
     suppressed: dict[str, int] = field(default_factory=dict)
 
 
-class Shard:
-    """All state of one stage for the keys of one shard. ``senders``: who sends to it; ``evidence`` shows rows of hits."""
+class Keyed(Protocol):
+    """State by slot, of an operator of a stage."""
 
-    def __init__(self, plan: Plan, stage: Stage, senders: Iterable[int], evidence: EvidenceMaker) -> None:
+    def snapshot(self) -> dict[str, Any]:
+        """All state as arrays and plain values."""
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+
+    def evictable(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:
+        """Whether nothing kept under each slot can influence any result from time ``bound`` on; bool[m]."""
+
+    def evict(self, slots: NDArray[np.int64]) -> None:
+        """Make slots as if they had never been used."""
+
+
+class Shard:
+    """All state of one stage for the keys of one shard.
+
+    senders: who sends to it; evidence shows rows of hits; sweep: which slots are looked at for eviction after a batch.
+    """
+
+    def __init__(
+        self, plan: Plan, stage: Stage, senders: Iterable[int], evidence: EvidenceMaker, sweep: Sweep | None = None
+    ) -> None:
+        self.sweep = sweep or ClockHand()
         self.plan = plan
         self.stage = stage
         self.evidence = evidence
@@ -94,11 +117,56 @@ class Shard:
         chunk = self.reorder.release()
         outcome = Outcome(bound)
         if chunk is not None:
+            before = len(self.keys)
             _Pass(self, chunk, outcome).run()
+            self._evict(bound.time, len(chunk), len(self.keys) - before)
         elif self.machines:
             self._deadlines(outcome)
         self._suppressed(outcome)
         return outcome
+
+    def operators(self) -> dict[str, Keyed]:
+        """All state by slot, by names that are the same in every run of the plan."""
+        found: dict[str, Keyed] = {f"table {name}": versions for name, versions in self.tables.items()}
+        for place, step in enumerate(self.stage.steps):
+            if isinstance(step, Wave):
+                found[f"features {place}"] = self.windows[id(step)]
+            elif isinstance(step, Scoring):
+                found[f"scores {place}"] = self.scores[id(step)]
+        found.update({f"pattern {name}": machine for name, machine in self.machines.items()})
+        return found
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state as arrays and plain values."""
+        operators = {name: operator.snapshot() for name, operator in self.operators().items()}
+        return {"keys": self.keys.snapshot(), "reorder": self.reorder.snapshot(), "told": dict(self.told), "operators": operators}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+        self.keys.restore(state["keys"])
+        self.reorder.restore(state["reorder"], self._source)
+        self.told = dict(state["told"])
+        for name, operator in self.operators().items():
+            operator.restore(state["operators"][name])
+
+    def _source(self, index: int) -> Stream | Table:
+        application, name = self.plan.application, self.plan.sources[index]
+        return application.streams[name] if name in application.streams else application.tables[name]
+
+    def _evict(self, bound: int, rows: int, new: int) -> None:
+        """Free slots under which nothing counts any more; no result changes by it."""
+        if bound in (BEFORE_ALL, AFTER_ALL):
+            return
+        slots = self.sweep.slots(self.keys.used, rows, new)
+        slots = slots[self.keys.taken(slots)]
+        operators = self.operators().values()
+        for operator in operators:
+            slots = slots[operator.evictable(slots, bound)]
+        if not len(slots):
+            return
+        for operator in operators:
+            operator.evict(slots)
+        self.keys.remove(slots)
 
     def _deadlines(self, outcome: Outcome) -> None:
         for step in self.stage.steps:

@@ -12,6 +12,7 @@ from dataflows.batch import AFTER_ALL
 from dataflows.changes import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME, ChangeJudge
 from dataflows.decoding.decoded import Decoded, RawRows
 from dataflows.engine import Engine
+from dataflows.held import plain_rows
 from dataflows.judge import Judge, Judged
 from dataflows.operators.canonical import key_values
 from dataflows.plan import plan
@@ -63,6 +64,10 @@ class GivenChunk:
         """Only these lines."""
         return GivenChunk([self.lines[int(row)] for row in rows], self.declared)
 
+    def snapshot(self) -> dict[str, Any]:
+        """The lines as plain values."""
+        return plain_rows(self, len(self.lines))
+
 
 class GivenReader:
     """The partition of one stream or table in a test."""
@@ -107,6 +112,11 @@ class GivenReader:
         source = self.judge.stream if isinstance(self.judge, Judge) else self.judge.table
         self.judge.newest = max(self.judge.newest, time + source.lateness)
         return Judged(None, self.judge.bound)
+
+    def restart(self, judge: Judge | ChangeJudge) -> None:
+        """Go on with a new judge that knows what was saved of the old one."""
+        judge.restore(self.judge.snapshot())
+        self.judge = judge
 
 
 def _value(line: Given, name: str, source: Stream | Table) -> Any:
@@ -162,6 +172,9 @@ def _run(compiled: Plan, test: Test, names: frozenset[str], static: Mapping[str,
     refs = _Refs(test)
     now = test.start
     for judged_reader, judged in _turns(test, readers, by_name, now):
+        if judged is None:
+            engine = _restarted(engine, readers)
+            continue
         result = engine.turn(judged_reader, judged)
         late.extend(row.value.decode() for row in judged.late)
         for hit in result.hits:
@@ -192,10 +205,20 @@ def _reader(compiled: Plan, name: str, place: int) -> GivenReader:
     return GivenReader(name, place, judge, compiled.wanted[name])
 
 
+def _restarted(engine: Engine, readers: Sequence[GivenReader]) -> Engine:
+    """A new engine that knows nothing but what was saved of this one, and readers likewise."""
+    saved = engine.snapshot()
+    for place, reader in enumerate(readers):
+        reader.restart(_reader(engine.plan, reader.source, place).judge)
+    fresh = Engine(engine.plan, readers, engine.static)
+    fresh.restore(saved)
+    return fresh
+
+
 def _turns(
     test: Test, readers: Sequence[GivenReader], by_name: Mapping[str, GivenReader], now: int
-) -> Iterator[tuple[GivenReader, Judged]]:
-    """Reads in the order of arrival: lines between two moves of the watermark go together, stream by stream."""
+) -> Iterator[tuple[GivenReader, Judged | None]]:
+    """Reads in the order of arrival (None: a restart); lines between two moves of the watermark go together, stream by stream."""
     waiting: dict[str, list[Given]] = {}
     for line in test.given:
         if line.source:
@@ -204,6 +227,8 @@ def _turns(
             now = max(now, line.time)
             continue
         yield from _give(waiting, by_name)
+        if line.restart:
+            yield readers[0], None
         if line.advance_to is not None or line.advance is not None:
             now = line.advance_to if line.advance_to is not None else now + (line.advance or 0)
             for reader in readers:

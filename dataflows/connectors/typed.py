@@ -52,6 +52,18 @@ class FrameChunk:
         """Only these rows."""
         return FrameChunk(self.table.take(pa.array(rows)), self.declared)
 
+    def snapshot(self) -> dict[str, Any]:
+        """The rows as an Arrow stream."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self.table.schema) as writer:
+            writer.write_table(self.table)
+        return {"form": "arrow", "data": sink.getvalue().to_pybytes()}
+
+    @staticmethod
+    def restored(state: Mapping[str, Any], declared: Mapping[str, FieldSpec]) -> FrameChunk:
+        """The chunk that ``snapshot`` gave."""
+        return FrameChunk(pa.ipc.open_stream(state["data"]).read_all(), declared)
+
 
 def parquet_blocks(
     paths: Sequence[Path], fields: Mapping[str, FieldSpec], wanted: frozenset[str]

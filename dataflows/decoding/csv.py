@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from dataflows.connectors.files import BLOCK, Block, FileProblem, opened
-from dataflows.decoding.decoded import DeadRow, Decoded, RawRows, Reason
+from dataflows.decoding.decoded import DeadRow, Decoded, RawRows, Reason, rows_state
 from dataflows.decoding.json import JsonChunk, raw_rows
 from dataflows.decoding.strict import Bad, Number, convert
 from models.application.resolved import FieldSpec
@@ -72,6 +72,10 @@ class CsvChunk(JsonChunk):
     def raw(self, row: int) -> bytes:
         """The record's bytes."""
         return self.rows.bytes_at(row).partition(b"\0")[2]
+
+    def snapshot(self) -> dict[str, Any]:
+        """The rows' bytes, each with its header."""
+        return rows_state("csv", self.rows)
 
 
 def record_values(raw: bytes, fields: Mapping[str, FieldSpec], first: frozenset[str]) -> tuple[dict[str, Any], Bad | None]:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.changes import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME
-from dataflows.decoding.decoded import DeadRow, Decoded, RawRows, Reason
+from dataflows.decoding.decoded import DeadRow, Decoded, RawRows, Reason, rows_state
 from dataflows.decoding.json import raw_rows
 from dataflows.decoding.moments import MAX_TIME, MIN_TIME
 from dataflows.decoding.strict import Bad, Number, check_text, convert
@@ -140,6 +140,10 @@ class DebeziumChunk:
     def take(self, rows: NDArray[np.int64]) -> DebeziumChunk:
         """Only these records, with bytes of their own."""
         return DebeziumChunk(raw_rows([self.raw(int(row)) for row in rows]), self.decoder)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The records' bytes."""
+        return rows_state("debezium", self.rows)
 
 
 def _marks(changes: Sequence[tuple[int, bool, bool, bool]]) -> dict[str, Column]:

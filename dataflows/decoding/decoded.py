@@ -80,6 +80,9 @@ class Chunk(Protocol):
     def take(self, rows: NDArray[np.int64]) -> Chunk:
         """Only these rows, with bytes of their own; picklable, and small when pickled."""
 
+    def snapshot(self) -> dict[str, Any]:
+        """All rows as arrays and plain values, to be read back by ``dataflows.held.chunk_from``."""
+
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
@@ -94,6 +97,19 @@ class Decoded:
     columns: Mapping[str, Column]
     chunk: Chunk
     dead: Sequence[DeadRow] = field(default=())
+
+
+def rows_state(form: str, rows: RawRows) -> dict[str, Any]:
+    """Rows' bytes one after another."""
+    raw = [rows.bytes_at(row) for row in range(len(rows))]
+    return {"form": form, "data": b"".join(raw), "length": np.array([len(value) for value in raw], np.int64)}
+
+
+def rows_from(state: Mapping[str, Any]) -> RawRows:
+    """The rows that ``rows_state`` gave."""
+    length = state["length"]
+    stop = np.cumsum(length, dtype=np.int64)
+    return RawRows(np.frombuffer(state["data"] + bytes(PADDING), np.uint8), stop - length, stop, np.arange(len(length)))
 
 
 class Decoder(Protocol):

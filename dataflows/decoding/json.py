@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.decoding import kernels_json as kernels
-from dataflows.decoding.decoded import PADDING, DeadRow, Decoded, RawRows
+from dataflows.decoding.decoded import PADDING, DeadRow, Decoded, RawRows, rows_state
 from dataflows.decoding.scanned import Scanner
 from dataflows.decoding.strict import Bad, parse, values_of
 from models.application.resolved import FieldSpec
@@ -38,6 +38,10 @@ class JsonChunk:
     def take(self, rows: NDArray[np.int64]) -> JsonChunk:
         """Only these rows, with bytes of their own."""
         return JsonChunk(raw_rows([self.raw(int(row)) for row in rows]), self.declared)
+
+    def snapshot(self) -> dict[str, Any]:
+        """The rows' bytes."""
+        return rows_state("json", self.rows)
 
 
 class JsonDecoder:

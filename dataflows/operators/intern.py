@@ -20,6 +20,10 @@ class Interner:
     def __init__(self) -> None:
         self.table = KeyTable()
 
+    def __len__(self) -> int:
+        """How many strings have a number: all numbers are below it."""
+        return self.table.used
+
     def numbers(self, column: Column) -> NDArray[np.int64]:
         """A number for each row; what stands at NULL has no meaning."""
         if column.valid is None:

@@ -299,11 +299,9 @@ def _trim(s, t, log, state, floats, groups, aggregates):  # type: ignore[no-unty
     for g in range(groups.shape[0]):
         _advance(s, t, g, log, state, floats, groups, aggregates)
         kept = groups[g, KEPT]
-        needed = np.int64(0)
-        if groups[g, OVER] != ALL:
-            needed = state[s, RING + g * GROUP + LO]
-        elif kept >= 0:
-            needed = state[s, RING + g * GROUP + HI] - kept
+        needed = state[s, RING + g * GROUP + LO]
+        if groups[g, OVER] == ALL and kept >= 0:
+            needed = max(needed, state[s, RING + g * GROUP + HI] - kept)
         first = min(first, needed)
     state[s, HEAD] = max(state[s, HEAD], first)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from dataflows.operators.suppress import Suppressor
 from dataflows.operators.trigger import Look, Raised, Trigger
 from models.application.resolved import Pattern
 from models.events.evidence import Evidence
-from models.events.hit import Hit
+from models.events.hit import Hit, hit_from, hit_state
 from models.values.types import Type
 
 GuardAt = Callable[[int, int, Evidence], bool]
@@ -59,6 +60,34 @@ class PatternMachine:
             out.extend(self._take(raised, None, None, guard_at))
         out.extend(self.suppressor.due(until))
         return out
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state as plain values."""
+        raised = [hit_state(hit) for hit in self.raised.values()]
+        return {"trigger": self.trigger.snapshot(), "suppressor": self.suppressor.snapshot(), "guarded": self.guarded,
+                "raised": raised}  # fmt: skip
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+        self.trigger.restore(state["trigger"])
+        self.suppressor.restore(state["suppressor"])
+        self.guarded = state["guarded"]
+        self.raised = {hit.slot: hit for hit in map(hit_from, state["raised"])}
+
+    def evictable(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:
+        """Whether nothing kept under each slot can influence any hit from time ``bound`` on; bool[m]."""
+        found = np.ones(len(slots), np.bool_)
+        if self.trigger.plain and self.suppressor.period is None:
+            return found
+        for i, slot in enumerate(slots.tolist()):
+            found[i] = self.trigger.evictable(slot, bound) and self.suppressor.evictable(slot, bound)
+        return found
+
+    def evict(self, slots: NDArray[np.int64]) -> None:
+        """Make slots as if they had never been used."""
+        for slot in slots.tolist():
+            for state in (self.trigger.keys, self.suppressor.keys, self.raised):
+                state.pop(slot, None)  # type: ignore[attr-defined]
 
     def _take(self, raised: Raised, passes: NDArray[np.bool_] | None, look: Look | None, guard_at: GuardAt) -> Iterator[Hit]:
         if raised.cleared:

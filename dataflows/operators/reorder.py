@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.batch import CLOSED, OPEN, Batch, Bound, concat_batches
+from dataflows.held import SourceOf, batch_from, batch_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,16 @@ class Reorder:
             kept.append((lane, run))
         self.runs = kept
         return merged(ready) if ready else None
+
+    def snapshot(self) -> dict[str, Any]:
+        """What was heard of each sender, and the rows held back, as arrays and plain values."""
+        bounds = {sender: tuple(bound) for sender, bound in self.bounds.items()}
+        return {"bounds": bounds, "runs": [(lane, batch_state(run)) for lane, run in self.runs]}
+
+    def restore(self, state: Mapping[str, Any], source_of: SourceOf) -> None:
+        """Take over what ``snapshot`` gave."""
+        self.bounds = {sender: Bound(*bound) for sender, bound in state["bounds"].items()}
+        self.runs = [(lane, batch_from(run, source_of)) for lane, run in state["runs"]]
 
 
 def in_order(batch: Batch) -> Batch:

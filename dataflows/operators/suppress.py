@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
 from models.application.resolved import Pattern, Stream
-from models.events.evidence import Evidence
-from models.events.hit import Hit
+from models.events.evidence import Evidence, evidence_from
+from models.events.hit import Hit, hit_from, hit_state
 from models.values.types import Kind, Type
 
 
@@ -83,6 +83,45 @@ class Suppressor:
         found = list(hit.evidence if events is None else events)
         kept = found[-(most or self.pattern.evidence_last) :]
         return _with(hit, evidence=kept, evidence_count=len(found) if count is None else count, evidence_sum=self._sums(found))
+
+    def evictable(self, slot: int, bound: int) -> bool:
+        """Whether nothing kept under a slot can influence any flag from time ``bound`` on."""
+        key = self.keys.get(slot)
+        if key is None or self.period is None:
+            return True
+        over = self.rules.limit_over or 0
+        return (
+            key.burst is None
+            and (key.until is None or key.until <= bound)
+            and (not key.suppressed or key.forget is None or key.forget <= bound)
+            and all(passed <= bound - over for passed in key.passed)
+            and (key.episode is None or (self.pattern.clear is None and bound - key.last_hit >= self.period))
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state as plain values."""
+        keys = {}
+        for slot, key in self.keys.items():
+            burst = key.burst and {
+                **{name: getattr(key.burst, name) for name in ("due", "order", "count")},
+                "first": hit_state(key.burst.first), "last": hit_state(key.burst.last),
+                "events": [asdict(event) for event in key.burst.events],
+            }  # fmt: skip
+            plain = {name: getattr(key, name) for name in ("until", "forget", "suppressed", "last_hit")}
+            episode = key.episode and hit_state(key.episode)
+            keys[slot] = {**plain, "burst": burst, "passed": list(key.passed), "episode": episode}
+        return {"order": self.order, "suppressed": self.suppressed, "keys": keys}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+        self.order, self.suppressed = state["order"], state["suppressed"]
+        for slot, values in state["keys"].items():
+            key = self.keys[slot] = _Key(**{**values, "passed": deque(values["passed"]), "burst": None, "episode": None})
+            key.episode = values["episode"] and hit_from(values["episode"])
+            if burst := values["burst"]:
+                events = [evidence_from(event) for event in burst["events"]]
+                key.burst = Burst(**{**burst, "first": hit_from(burst["first"]), "last": hit_from(burst["last"]), "events": events})
+                self.waiting.add(slot)
 
     def _cool(self, key: _Key, hit: Hit) -> Iterator[Hit]:
         if key.until is not None and hit.moment < key.until:

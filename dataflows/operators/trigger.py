@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.application.resolved import Pattern
-from models.events.evidence import Evidence
+from models.events.evidence import Evidence, evidence_from
 
 TTL = 90 * 86_400_000_000
 """Microseconds after a key's last event at which its state counts as absent."""
@@ -85,6 +86,28 @@ class Trigger:
             key.due = None
             if len(key.run) > 1:
                 yield Raised(s, deadline, -1, deadline=deadline, events=tuple(key.run))
+
+    def evictable(self, slot: int, bound: int) -> bool:
+        """Whether nothing kept under a slot can influence any hit from time ``bound`` on."""
+        key = self.keys.get(slot)
+        if key is None:
+            return True
+        fresh = not (key.true or key.raised or key.run or any(event is not None for event in key.recent))
+        return key.due is None and (fresh or bound - key.last >= TTL)
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state as plain values."""
+        recent = {slot: [event and asdict(event) for event in key.recent] for slot, key in self.keys.items()}
+        keys = {slot: {**asdict(replace(key, recent=deque())), "recent": recent[slot]} for slot, key in self.keys.items()}
+        return {"order": self.order, "keys": keys}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+        self.order = state["order"]
+        for slot, values in state["keys"].items():
+            recent = deque(None if event is None else evidence_from(event) for event in values["recent"])
+            run = [evidence_from(event) for event in values["run"]]
+            self.keys[slot] = _Key(**{**values, "recent": recent, "run": run})
 
     def _event(self, s: int, t: int, row: int, true: bool, clears: bool, look: Look) -> Iterator[Raised]:
         key = self.keys.get(s)

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.batch import BEFORE_ALL
-from models.values.column import Column, nulls
+from models.values.column import Column, column_from, column_state, nulls
 from models.values.growing import GrowingColumn
 from models.values.types import Type
 
@@ -30,6 +30,7 @@ class Versions:
         self.types = dict(types)
         self.columns = {name: GrowingColumn(type_) for name, type_ in types.items()}
         self.rows = 0
+        self.enough = _SLACK
         self.current = np.full(1024, NO_ROW, np.int64)
         self.version = np.full(1024, BEFORE_ALL, np.int64)
         self.known = np.zeros(1024, np.bool_)
@@ -72,26 +73,42 @@ class Versions:
 
     def compact(self) -> None:
         """Forget rows that are nobody's current version, once they are the most."""
-        live = self.current[self.current >= 0]
-        if self.rows <= 2 * len(live) + _SLACK:
+        if self.rows < self.enough:
             return
-        for column in self.columns.values():
-            column.keep(live)
-        self.current[self.current >= 0] = np.arange(len(live))
-        self.rows = len(live)
+        live = self.current[self.current >= 0]
+        if self.rows > 2 * len(live) + _SLACK:
+            for column in self.columns.values():
+                column.keep(live)
+            self.current[self.current >= 0] = np.arange(len(live))
+            self.rows = len(live)
+        # Looking again costs as much as there are slots: so many rows must have come before.
+        self.enough = self.rows + max(len(self.current) // 4, _SLACK)
 
     def snapshot(self) -> dict[str, Any]:
-        """All state as plain arrays and columns."""
-        columns = {name: column.view() for name, column in self.columns.items()}
-        return {"columns": columns, "current": self.current, "version": self.version, "known": self.known, "rows": self.rows}
+        """All state as arrays and plain values."""
+        columns = {name: column_state(column.view()) for name, column in self.columns.items()}
+        state = {name: getattr(self, name).copy() for name in ("current", "version", "known")}
+        return {"columns": columns, "rows": self.rows, **state}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``snapshot`` gave."""
-        for name, column in state["columns"].items():
-            self.columns[name] = GrowingColumn(self.types[name])
-            self.columns[name].append(column)
+        for name, type_ in self.types.items():
+            self.columns[name] = GrowingColumn(type_)
+            self.columns[name].append(column_from(state["columns"][name]))
         self.current, self.version, self.known = (state[name].copy() for name in ("current", "version", "known"))
-        self.rows = state["rows"]
+        self.rows = self.enough = state["rows"]
+
+    def evictable(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:
+        """Whether a table has never had a row under each slot: a deletion too decides on later changes; bool[m]."""
+        found = np.ones(len(slots), np.bool_)
+        inside = slots < len(self.known)
+        found[inside] = ~self.known[slots[inside]]
+        return found
+
+    def evict(self, slots: NDArray[np.int64]) -> None:
+        """Make slots as if they had never been used."""
+        slots = slots[slots < len(self.known)]
+        self.current[slots], self.version[slots], self.known[slots] = NO_ROW, BEFORE_ALL, False
 
     def _walk_all(
         self, changes: tuple[NDArray[Any], ...], base: int, reads: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]

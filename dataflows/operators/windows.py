@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from dataflows.operators import kernels_windows as k
 from dataflows.operators.intern import Interner
+from dataflows.operators.log_state import horizon, mark, release, renumber
 from models.application.resolved import Feature
 from models.values.column import Column
 from models.values.strings import Strings
@@ -21,6 +22,8 @@ _BEFORE = frozenset({"previous", "since_last", "is_new"})
 _TAKES_NULLS = frozenset({"previous", "first", "last"})
 _PLAIN = {"std": k.STD, "distinct": k.DISTINCT, "first": k.FIRST, "last": k.LAST, "quantile": k.QUANTILE,
           "previous": k.PREVIOUS, "since_last": k.SINCE_LAST, "is_new": k.IS_NEW, "count": k.COUNT}  # fmt: skip
+_FEW = 65_536
+"""Strings of a value that are kept without asking whether anything still holds them."""
 _MOST = 24
 """Groups and values that the bits of one log's entries have room for."""
 
@@ -75,6 +78,27 @@ class Windows:
             found.update(windows.process(slot, time, adds[log], reads, values, where, events))
         return found
 
+    def snapshot(self) -> dict[str, Any]:
+        """All state as arrays."""
+        return {"logs": [windows.snapshot() for _, windows in self.logs]}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+        for (_, windows), part in zip(self.logs, state["logs"], strict=True):
+            windows.restore(part)
+
+    def evictable(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:
+        """Whether nothing kept under each slot can influence any result from time ``bound`` on; bool[m]."""
+        found = np.ones(len(slots), np.bool_)
+        for _, windows in self.logs:
+            found &= windows.evictable(slots, bound)
+        return found
+
+    def evict(self, slots: NDArray[np.int64]) -> None:
+        """Make slots as if they had never been used."""
+        for _, windows in self.logs:
+            windows.evict(slots)
+
 
 class _LogWindows:
     """The features of one log."""
@@ -92,6 +116,7 @@ class _LogWindows:
         self.groups = list(groups.values())
         self._describe()
         self.interners = {value: Interner() for value, type_ in self.columns if type_.kind is Kind.STRING}
+        self.enough: dict[str, int] = {}
         self.log = np.empty((1024, 2 + len(self.columns)), np.int64)
         self.arena = np.zeros(1, np.int64)
         self.free = np.full(len(k.SIZES), -1, np.int64)
@@ -133,7 +158,44 @@ class _LogWindows:
             )  # fmt: skip
             if row < n:
                 self._grow_arena()
-        return self._results(out, out_known)
+        found = self._results(out, out_known)
+        self._forget_strings()
+        return found
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state as arrays."""
+        interners = {name: interner.snapshot() for name, interner in self.interners.items()}
+        log = self.log[: int(self.arena[0])].copy()
+        return {"log": log, "free": self.free.copy(), "state": self.state.copy(), "interners": interners}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+        self.log, self.free, self.state = (state[name].copy() for name in ("log", "free", "state"))
+        self.arena[0] = len(self.log)
+        for name, interner in self.interners.items():
+            interner.restore(state["interners"][name])
+
+    def evictable(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:
+        """Whether no window sees any of a slot's entries from ``bound`` on; bool[m]."""
+        found = np.ones(len(slots), np.bool_)
+        inside = slots < len(self.state)
+        rows = slots[inside]
+        found[inside] = (self.state[rows, k.TAIL] == 0) | (self.state[rows, k.SEEN] <= horizon(self.windows, bound))
+        return found
+
+    def evict(self, slots: NDArray[np.int64]) -> None:
+        """Free slots' entries."""
+        release(slots, self.log, self.free, self.state)
+
+    def _forget_strings(self) -> None:
+        """Drop strings that no entry holds any more, once they are many beside the strings in use and the entries."""
+        for place, (name, type_) in enumerate(self.columns):
+            if type_.kind is not Kind.STRING or len(self.interners[name]) < self.enough.get(name, _FEW):
+                continue
+            live = np.zeros(len(self.interners[name]), np.bool_)
+            mark(self.state, self.log, place, live)
+            renumber(self.state, self.log, place, self.interners[name].keep(live))
+            self.enough[name] = 2 * int(live.sum()) + int(self.arena[0]) // 8 + _FEW
 
     def _column(self, name: str, type_: Type) -> int:
         if (name, type_) not in self.columns:

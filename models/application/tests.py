@@ -125,8 +125,10 @@ class _Lines:
         if "advance_to" in map_:
             return Given(advance_to=self.start + self._offset(map_["advance_to"], "advance_to"))
         if "restart" in map_:
-            self.reader.problems.add(node.position, "'restart' is not in this version")
-            return Given()
+            found = map_["restart"]
+            if found.text != "true" or len(map_) > 1:
+                self.reader.problems.add(found.position, f"expected {{restart: true}} and nothing beside it; found {found.shown()}")
+            return Given(restart=True)
         name = map_["on"].text if "on" in map_ else next(iter(self.streams), "")
         source = self.streams.get(name or "") or self.tables.get(name or "")
         if source is None:

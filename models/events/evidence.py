@@ -28,3 +28,8 @@ class Evidence:
     attributes: Mapping[str, str] = field(default_factory=dict)
     correlation: str | None = None
     order: tuple[int, int, int] = (0, 0, 0)
+
+
+def evidence_from(state: Mapping[str, Any]) -> Evidence:
+    """The evidence whose values ``dataclasses.asdict`` gave."""
+    return Evidence(**{**state, "order": tuple(state["order"])})

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
-from models.events.evidence import Evidence
+from models.events.evidence import Evidence, evidence_from
 
 Kind = Literal["match", "timeout", "cleared", "storm"]
 
@@ -40,3 +40,15 @@ class Hit:
     settled: bool = True
     row: int = -1
     order: tuple[int, ...] = field(default=())
+
+
+def hit_state(hit: Hit) -> dict[str, Any]:
+    """A hit as plain values; it has no sums yet."""
+    return asdict(hit)
+
+
+def hit_from(state: Mapping[str, Any]) -> Hit:
+    """The hit that ``hit_state`` gave."""
+    evidence = tuple(evidence_from(event) for event in state["evidence"])
+    completing = state["completing"] and evidence_from(state["completing"])
+    return Hit(**{**state, "evidence": evidence, "first": evidence_from(state["first"]), "completing": completing})

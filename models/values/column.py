@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.values.strings import Strings, concat_strings, strings_of
-from models.values.types import Kind, Type
+from models.values.types import Kind, Type, type_from, type_state
 
 DTYPES: dict[Kind, type[Any]] = {Kind.BOOL: np.bool_, Kind.FLOAT: np.float64, Kind.LIST: object, Kind.NULL: np.bool_}
 """Array element of each kind; every kind not named here is int64, and strings are ``Strings``."""
@@ -52,6 +52,31 @@ class Column:
     def to_list(self) -> list[Any]:
         """All stored values, None where NULL: for tests, output and rare paths."""
         return [self.at(row) for row in range(len(self))]
+
+
+def column_state(column: Column) -> dict[str, Any]:
+    """A column as arrays and plain values; strings with their bytes alone."""
+    state: dict[str, Any] = {"type": type_state(column.type), "valid": None if column.valid is None else column.valid.copy()}
+    if isinstance(column.values, Strings):
+        strings = column.values.compact()
+        return {**state, "data": strings.data, "length": strings.length.copy()}
+    if column.type.kind is Kind.LIST:
+        return {**state, "list": [None if value is None else list(value) for value in column.values]}
+    return {**state, "values": column.values.copy()}
+
+
+def column_from(state: Mapping[str, Any]) -> Column:
+    """The column that ``column_state`` gave."""
+    type_ = type_from(state["type"])
+    if "data" in state:
+        length = state["length"]
+        return Column(type_, Strings(state["data"], np.cumsum(length, dtype=np.int64) - length, length), state["valid"])
+    if "list" in state:
+        values = np.empty(len(state["list"]), object)
+        for row, value in enumerate(state["list"]):
+            values[row] = None if value is None else tuple(value)
+        return Column(type_, values, state["valid"])
+    return Column(type_, state["values"], state["valid"])
 
 
 def column_of(type_: Type, values: Iterable[Any]) -> Column:

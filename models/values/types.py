@@ -8,8 +8,10 @@ since 1970-01-01, string as UTF-8 (``Strings`` in arrays, ``str`` alone), list a
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Any
 
 
 class Kind(StrEnum):
@@ -106,6 +108,19 @@ def parse_type(text: str) -> Type:
         "expected bool, int, float, string, decimal(p,s), timestamp, timestamp[s|ms|us|ns], date or list<type>, "
         f"each with ? if optional; found {text!r}"
     )
+
+
+def type_state(type_: Type) -> dict[str, Any]:
+    """A type as plain values."""
+    item = None if type_.item is None else type_state(type_.item)
+    return {"kind": type_.kind.value, "precision": type_.precision, "scale": type_.scale, "unit": type_.unit, "item": item,
+            "optional": type_.optional}  # fmt: skip
+
+
+def type_from(state: Mapping[str, Any]) -> Type:
+    """The type that ``type_state`` gave."""
+    item = None if state["item"] is None else type_from(state["item"])
+    return Type(Kind(state["kind"]), state["precision"], state["scale"], state["unit"], item, state["optional"])
 
 
 def _checked_decimal(precision: int, scale: int) -> Type:

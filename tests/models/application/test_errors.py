@@ -35,6 +35,8 @@ CASES = {
     "patterns:\n  p: {by: crad, when: amount > 1}\n": "unknown field of tx 'crad'",
     "patterns:\n  p: {by: card, when: amount}\n": "'amount' gives float; expected bool",
     "patterns:\n  p: {by: card, when: in_list(card, a)}\n": "has no value: an expression was split here; put the expression in quotes",
+    "patterns:\n  p: {by: card, when: amount > 1, tests: [{name: t, given: [{restart: 1h}], expect: []}]}\n":
+        "expected {restart: true} and nothing beside it; found '1h'",
     "patterns:\n  p: {by: card}\n": "expected when: CONDITION; found none",
     "patterns:\n  p: {by: card, sequence: []}\n": "'sequence' is not in this version",
     "patterns:\n  p: {by: card, when: amount > 1, suppress: {cooldown: 5 minutes}}\n": "expected cooldown as a duration",
