@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Sequence
 
 import typer
 
 from dataflows.commands.check import check
 from dataflows.commands.demo import demo
-from dataflows.commands.failures import report
+from dataflows.commands.failures import INTERRUPTED, report
 from dataflows.commands.features import features
 from dataflows.commands.generate import generate
+from dataflows.commands.match import match
 from dataflows.commands.plan import plan
 from dataflows.commands.run import run
 from dataflows.commands.schema import schema
@@ -25,17 +28,29 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (check, plan, test, run, features, why, schema, demo):
-    app.command()(command)
+for each in (check, plan, test, run, match, features, why, schema, demo):
+    app.command()(each)
 app.add_typer(generate, name="generate")
 app.command(hidden=True)(warm)
 
 
 def main() -> None:
-    """Run a command; exit 0 ok, 1 the user's file or data is wrong, 2 usage, 3 an outside system failed."""
+    """Run the command that the process was started with."""
+    sys.exit(command(sys.argv[1:]))
+
+
+def command(arguments: Sequence[str]) -> int:
+    """Run a command; 0 ok, 1 the user's file or data is wrong, 2 usage, 3 an outside system failed, 130 interrupted."""
     try:
-        app()
-    except (SystemExit, KeyboardInterrupt):
-        raise
+        app(arguments, prog_name="tocsin")
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else 0 if error.code is None else 1
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - whoever read has gone; the interpreter flushes this instead
+        return 0
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
     except BaseException as error:  # the runtime's panics are no Exceptions
-        sys.exit(report(error))
+        return report(error)
+    return 0

@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 import traceback
 
-WRONG_INPUT, USAGE, OUTSIDE = 1, 2, 3
-"""Exit codes: the user's file or data is wrong; wrong usage; an outside system failed."""
+WRONG_INPUT, USAGE, OUTSIDE, INTERRUPTED = 1, 2, 3, 130
+"""Exit codes: the user's file or data is wrong; wrong usage; an outside system failed; interrupted."""
 
 
 LOST_PEER = "another worker process ended first"
@@ -39,9 +39,10 @@ def _known(error: BaseException) -> str | None:
     """The message of an error that is the user's to mend, None for others."""
     from dataflows.connectors.files import FileProblem
     from dataflows.deadlimit import TooManyDead
+    from dataflows.lines import BadLine
     from dataflows.running import WorkerFailed
     from models.application.errors import ApplicationErrors
 
-    if isinstance(error, UserError | FileProblem | TooManyDead | ApplicationErrors | WorkerFailed):
+    if isinstance(error, UserError | BadLine | FileProblem | TooManyDead | ApplicationErrors | WorkerFailed):
         return str(error)
     return None

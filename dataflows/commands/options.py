@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
-Application = Annotated[Path, typer.Argument(help="The application file.", show_default=False)]
+Application = Annotated[Path, typer.Argument(help="The application file.", show_default=False, metavar="APPLICATION")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Params = Annotated[list[str] | None, typer.Option("--param", help="Set a parameter: NAME=VALUE.", metavar="NAME=VALUE")]
 Inputs = Annotated[list[str] | None, typer.Option("--input", help="Replace a source: STREAM=FILE.", metavar="STREAM=FILE")]
-Overlays = Annotated[list[Path] | None, typer.Option("--with", help="Lay a file over connections, flags and params.")]
+Overlays = Annotated[list[Path] | None, typer.Option("--with", help="Lay FILE over connections, flags and params.", metavar="FILE")]
 
 
 def pairs(texts: list[str] | None, option: str) -> dict[str, str]:
