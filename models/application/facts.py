@@ -6,20 +6,20 @@ import csv
 import hashlib
 import re
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from models.application.durations import parse_duration
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import Position
 from models.expressions.coerce import rescale_text
 from models.expressions.facts import Calendar, ListFact
 from models.expressions.scope import Constant
 from models.values.types import FLOAT, INT, INTERVAL, STRING, Kind, Type, decimal, parse_type
 
 _DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-_HOURS = re.compile(r"([01]\d|2[0-4]):([0-5]\d)-([01]\d|2[0-4]):([0-5]\d)")
+_HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]|24(?=:00)):([0-5]\d)")
 
 
 def params(reader: Reader, node: Node | None, given: dict[str, str]) -> dict[str, Constant]:
@@ -27,17 +27,22 @@ def params(reader: Reader, node: Node | None, given: dict[str, str]) -> dict[str
     found: dict[str, Constant] = {}
     for name, entry in reader.named(node, "param"):
         value = entry if entry.kind == "scalar" else reader.section(entry, "param").get("value")
-        text = given.get(name) or (value.text if value is not None and value.text is not None else "")
+        text = given.get(name, value.text or "" if value is not None else "")
         constant = _constant(text)
         if constant is None:
-            reader.problems.add(entry.position, f"expected parameter {name!r} as a number or duration; found {text!r}")
-        else:
+            where = None if name in given else (value or entry).position
+            source = "--param: " if name in given else ""
+            if where is not None and entry.is_map and value is None:
+                reader.incomplete(entry, "param", f"expected value: NUMBER of parameter {name!r}; found none")
+            else:
+                reader.problems.add(where, f"{source}expected parameter {name!r} as a number or duration; found {text!r}")
+            constant = _constant(value.text or "") if value is not None and name in given else None
+        if constant is not None:
             found[name] = constant
             _check_range(reader, entry, name, constant)
     for name in given:
         if node is None or name not in node.map:
-            where = node.position if node is not None else Position("--param", 1, 1)
-            reader.problems.unknown(where, "parameter", name, [] if node is None else node.map)
+            reader.problems.unknown(None, "parameter in --param", name, [] if node is None else node.map)
     return found
 
 
@@ -60,13 +65,16 @@ def _check_range(reader: Reader, entry: Node, name: str, constant: Constant) -> 
     span = entry.map.get("range") if entry.is_map else None
     if span is None or span.text is None:
         return
-    low, dots, high = span.text.partition("..")
-    try:
-        value = float(constant.value) / 10**constant.type.scale
-        if not dots or not float(low) <= value <= float(high):
-            reader.problems.add(span.position, f"parameter {name!r}: expected a value in {span.text}; found {value:g}")
-    except ValueError:
+    low, dots, high = (_constant(part) if part != ".." else part for part in span.text.partition(".."))
+    if not dots or low is None or high is None:
         reader.problems.add(span.position, f'expected range as "LOW..HIGH"; found {span.text!r}')
+    elif not _plain(low) <= (value := _plain(constant)) <= _plain(high):
+        shown = f"{value:g}" if constant.type.kind is not Kind.INTERVAL else f"{value / 1_000_000:g}s"
+        reader.problems.add(span.position, f"parameter {name!r}: expected a value in {span.text}; found {shown}")
+
+
+def _plain(constant: Any) -> float:
+    return float(constant.value) / float(10**constant.type.scale)
 
 
 def calendars(reader: Reader, node: Node | None) -> dict[str, Calendar]:
@@ -105,13 +113,14 @@ def lists(reader: Reader, node: Node | None) -> dict[str, ListFact]:
             except ValueError as error:
                 reader.problems.add(values["type"].position, str(error))
         texts = _list_values(reader, entry, values)
-        try:
-            stored = frozenset(_stored(text, type_) for text in texts)
-        except (ValueError, ArithmeticError) as error:
-            reader.problems.add(entry.position, f"list {name!r}: expected values of type {type_}: {error}")
-            stored = frozenset()
+        stored = set()
+        for text in texts:
+            try:
+                stored.add(_stored(text, type_))
+            except (ValueError, ArithmeticError):
+                reader.problems.add(entry.position, f"list {name!r}: expected values of type {type_}; found {text!r}")
         digest = hashlib.sha256("\n".join(sorted(texts)).encode()).hexdigest()
-        found[name] = ListFact(name, stored, type_, digest)
+        found[name] = ListFact(name, frozenset(stored), type_, digest)
     return found
 
 
@@ -119,9 +128,9 @@ def _list_values(reader: Reader, entry: Node, values: dict[str, Node]) -> list[s
     if "values" in values:
         return [item.text for item in values["values"].items if item.text is not None]
     if "file" not in values:
-        reader.problems.add(entry.position, "expected a list's file or values; found neither")
+        reader.incomplete(entry, "list", "expected a list's file or values; found neither")
         return []
-    path = reader.folder / reader.text(values["file"], "file")
+    path = Path(reader.path(values["file"], reader.text(values["file"], "file")))
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:

@@ -18,6 +18,7 @@ from models.values.types import BOOL, FLOAT, INT, INTERVAL, STRING, Kind, Type, 
 AGGREGATES: tuple[str, ...] = get_args(Aggregate)
 SCORES = ("zscore", "points")
 _LATER = ("mad", "seasonal", "isolation_forest", "half_space", "model")
+_OPTIONS = {"q": ("quantile",), "n": ("previous",), "skip_null": ("previous", "first", "last")}
 _CONDITIONS = frozenset({"ratio"})
 _NUMBERS = frozenset({"sum", "mean", "std", "quantile", "min", "max"})
 
@@ -48,13 +49,19 @@ class FactReader:
         for name, entry in self.reader.named(features, "feature"):
             overs = entry.map["over"].items if entry.is_map and "over" in entry.map and entry.map["over"].kind == "list" else []
             for over in overs:
-                self.entries[f"{name}_{over.text}"] = ("feature", entry, self.reader.duration(over, "over"))
+                self._enter(f"{name}_{over.text}", entry, self.reader.duration(over, "over", least=1), features)
             if not overs:
-                self.entries[name] = ("feature", entry, None)
+                self._enter(name, entry, None, features)
         for name, entry in self.reader.named(scores, "score"):
             if name in self.entries:
-                self.reader.problems.add(entry.position, f"{name!r} is both a feature and a score; rename one")
+                place = self.reader.problems
+                place.add(scores.keys[name] if scores else entry.position, f"{name!r} is both a feature and a score; rename one")
             self.entries[name] = ("score", entry, None)
+
+    def _enter(self, name: str, entry: Node, over: int | None, features: Node | None) -> None:
+        if name in self.entries:
+            self.reader.problems.add(entry.position, f"feature {name!r} is defined twice, since over: [..] names them; rename one")
+        self.entries[name] = ("feature", entry, over)
 
     def fact(self, name: str) -> Feature | Score | None:
         """A feature or score by name, resolved on the way; None where there is none."""
@@ -130,24 +137,44 @@ class FactReader:
         scope = self.scope(stream)
         value = None if bare or event else reader.expression(values[kind], scope, Kind.BOOL if kind in _CONDITIONS else None)
         where = reader.expression(values["where"], scope, Kind.BOOL) if "where" in values else None
-        if value is not None and kind in _NUMBERS and not value.type.is_number:
+        if value is not None and kind in _NUMBERS and not value.type.is_number and value.type.kind is not Kind.NULL:
             reader.problems.add(values[kind].position, f"{kind} takes a number; found {value.type.required()} {value.text!r}")
             return None
         if value is None and not (bare or event):
             return None
+        self._check_options(kind, values)
         q = reader.number(values.get("q"), "q", 0.5)
         if not 0 <= q <= 1:
             reader.problems.add(values["q"].position, f"expected q from 0 to 1; found {q:g}")
         return Feature(
             name, len(self.done), kind, stream.name, by, _type(kind, value), value,  # type: ignore[arg-type]
-            over=over if over is not None else reader.duration(values.get("over"), "over"),
+            over=over if over is not None else self._over(values),
             where=where, delay=reader.duration(values.get("delay"), "delay", 0) or 0,
             exclude_current=reader.boolean(values.get("exclude_current"), "exclude_current"),
-            every=reader.duration(values.get("every"), "every"), ttl=reader.duration(values.get("ttl"), "ttl", _TTL) or _TTL,
+            every=reader.duration(values.get("every"), "every", least=1),
+            ttl=reader.duration(values.get("ttl"), "ttl", _TTL, 1) or _TTL,
             q=q, n=reader.integer(values.get("n"), "n", 1, 1), skip_null=reader.boolean(values.get("skip_null"), "skip_null"),
             event=event, event_types={n: _optional(s.type) for n, s in stream.fields.items()} if event else {},
             position=entry.position,
         )  # fmt: skip
+
+    def _over(self, values: Mapping[str, Node]) -> int | None:
+        """How far back; None is all of the past."""
+        node = values.get("over")
+        if node is None or node.text == "all" or node.kind == "list":
+            return None
+        return self.reader.duration(node, "over", least=1)
+
+    def _check_options(self, kind: str, values: Mapping[str, Node]) -> None:
+        """What an aggregate does not take must not stand there in silence."""
+        problems = self.reader.problems
+        if kind in ("count", "since_last") and values[kind].text != "true":
+            problems.add(values[kind].position, f"expected {kind}: true; found {values[kind].shown()}")
+        for option, kinds in _OPTIONS.items():
+            if option in values and kind not in kinds:
+                problems.add(values[option].position, f"{option} belongs to {' and '.join(kinds)}; found it beside {kind}")
+        if "every" in values and ("over" not in values or values["over"].text == "all"):
+            problems.add(values["every"].position, "expected over beside every; found none")
 
     def _score(self, name: str, entry: Node) -> Score | None:
         reader = self.reader
@@ -173,10 +200,10 @@ class FactReader:
             return None
         below = reader.number(values["learn_below"], "learn_below", 0.0) if "learn_below" in values else None
         return Score(
-            name, len(self.done), "zscore", stream.name, by, value, over=reader.duration(values.get("over"), "over"), where=where,
+            name, len(self.done), "zscore", stream.name, by, value, over=self._over(values), where=where,
             delay=reader.duration(values.get("delay"), "delay", 0) or 0,
             min_count=reader.integer(values.get("min_count"), "min_count", 2),
-            learn_below=below, ttl=reader.duration(values.get("ttl"), "ttl", _TTL) or _TTL, position=entry.position,
+            learn_below=below, ttl=reader.duration(values.get("ttl"), "ttl", _TTL, 1) or _TTL, position=entry.position,
         )  # fmt: skip
 
     def _points(self, name: str, entry: Node, values: dict[str, Node]) -> Score | None:
@@ -185,6 +212,11 @@ class FactReader:
         if stream is None:
             return None
         scope = self.scope(stream, by or None, self.patterns)
+        if not values["points"].map:
+            self.reader.problems.add(
+                values["points"].position, f"expected points as {{CONDITION: NUMBER}}; found {values['points'].shown()}"
+            )
+            return None
         parts: dict[str, tuple[Expression, float]] = {}
         for text, worth in values["points"]:
             node = Node(values["points"].keys[text], "scalar", text)

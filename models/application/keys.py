@@ -163,6 +163,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "events": "references of its evidence, in order",
         "data": "a part of its data",
     },
+    "join": {"table": "whose columns", "on": "the field that holds the table's key"},
     "batch": {"over": "how long", "max": "how many at most"},
     "limit": {"count": "how many", "over": "in how long"},
     "evidence": {"last": "how many events are kept"},
@@ -172,7 +173,7 @@ SECTIONS: dict[str, dict[str, str]] = {
 LATER = {
     "application": frozenset({"rollups", "labels", "respond", "endpoints", "inbound", "teams"}),
     "table": frozenset({"refresh"}),
-    "pattern": frozenset({"sequence", "all", "any", "absence", "enrich"}),
+    "pattern": frozenset({"sequence", "all", "any", "absence", "enrich", "volatile"}),
     "list": frozenset({"from", "default_ttl"}),
     "test": frozenset({"refuse"}),
 }

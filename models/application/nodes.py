@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-
-from models.application.errors import ApplicationErrors, Problems
 from models.application.resolved import Position
+from models.application.scalars import Span
 
 
 @dataclass(slots=True)
 class Node:
-    """A scalar (``text``, None for null), a mapping or a list."""
+    """A scalar (``text``, None for null), a mapping or a list. ``span`` is where a scalar's text stands in the file."""
 
     position: Position
     kind: str
@@ -24,6 +20,7 @@ class Node:
     map: dict[str, Node] = field(default_factory=dict)
     keys: dict[str, Position] = field(default_factory=dict)
     items: list[Node] = field(default_factory=list)
+    span: Span | None = None
 
     @property
     def is_map(self) -> bool:
@@ -45,62 +42,19 @@ class Node:
             return {name: node.plain() for name, node in self.map.items()}
         return [node.plain() for node in self.items] if self.kind == "list" else self.text
 
+    def place(self, at: int) -> Position:
+        """Where character ``at`` of a scalar's text (from 0) stands in the file."""
+        if self.span is None:
+            return Position(self.position.file, self.position.line, self.position.column + at + self.quoted)
+        return Position(self.position.file, *self.span.place(self.text or "", at))
+
+    def part(self, start: int, stop: int) -> Node:
+        """A piece of a scalar's text as a scalar of its own."""
+        span = None if self.span is None else self.span.part(self.text or "", start)
+        return Node(self.place(start), "scalar", (self.text or "")[start:stop], span=span)
+
     def __iter__(self) -> Iterator[tuple[str, Node]]:
         return iter(self.map.items())
-
-
-def read(path: Path, name: str, problems: Problems) -> Node:
-    """Read a YAML 1.2 file.
-
-    Raises:
-        ApplicationErrors: when it cannot be read or is no YAML mapping.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise ApplicationErrors([f"{name}: cannot be read: {getattr(error, 'strerror', None) or error}"]) from None
-    try:
-        root = YAML(typ="rt", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{name}:{mark.line + 1}:{mark.column + 1}" if mark else name
-        raise ApplicationErrors(
-            [f"{place}: not YAML: {error.problem}; put the expression in quotes if it holds , [ ] {{ }} # or ': '"]
-        ) from None
-    except YAMLError as error:
-        raise ApplicationErrors([f"{name}: not YAML: {error}"]) from None
-    if root is None:
-        raise ApplicationErrors([f"{name}:1:1: the file is empty; expected an application, as `tocsin init` writes one"])
-    return _node(root, name, problems)
-
-
-def _node(raw: object, file: str, problems: Problems) -> Node:
-    mark = raw.start_mark  # type: ignore[attr-defined]
-    position = Position(file, mark.line + 1, mark.column + 1)
-    value = raw.value  # type: ignore[attr-defined]
-    if type(raw).__name__ == "MappingNode":
-        return _mapping(value, position, bool(raw.flow_style), file, problems)  # type: ignore[attr-defined]
-    if type(raw).__name__ == "SequenceNode":
-        return Node(position, "list", items=[_node(item, file, problems) for item in value])
-    style = raw.style  # type: ignore[attr-defined]
-    quoted = style in ("'", '"', "|", ">")
-    return Node(position, "scalar", None if not quoted and value in ("", "~", "null", "Null", "NULL") else value, quoted)
-
-
-def _mapping(pairs: list[tuple[object, object]], position: Position, flow: bool, file: str, problems: Problems) -> Node:
-    node = Node(position, "map")
-    for raw_key, raw_value in pairs:
-        key = _node(raw_key, file, problems)
-        value = _node(raw_value, file, problems)
-        name = key.text or ""
-        if name in node.map:
-            problems.add(key.position, f"key {name!r} stands twice; expected it once")
-        split = flow and value.kind == "scalar" and value.text is None and not value.quoted
-        if split and raw_value.start_mark.index == raw_value.end_mark.index and not name.isidentifier():  # type: ignore[attr-defined]
-            problems.add(key.position, f"key {name!r} has no value: an expression was split here; put the expression in quotes")
-        node.map[name] = value
-        node.keys[name] = key.position
-    return node
 
 
 def text_of(values: Mapping[str, Node], name: str, default: str) -> str:

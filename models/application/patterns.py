@@ -56,7 +56,7 @@ class PatternReader:
                 return None
         scope = self.facts.scope(stream, by, others)
         if "when" not in values:
-            reader.problems.add(entry.position, "expected when: CONDITION; found none")
+            reader.incomplete(entry, "pattern", "expected when: CONDITION; found none")
             return None
         when = reader.expression(values["when"], scope, Kind.BOOL)
         guard = reader.expression(values["guard"], scope, Kind.BOOL) if "guard" in values else None
@@ -67,18 +67,21 @@ class PatternReader:
             return None
         expressions = [when, guard, clear, *(e for _, e in severity), *(p for p in title.parts if isinstance(p, Expression))]
         reads = frozenset(column for e in expressions if e is not None for column in e.reads)
-        version = reader.text(values.get("version"), "version", "1")
+        version = self._version(values.get("version"))
+        if "on_clear" in values and "clear" not in values:
+            reader.problems.add(values["on_clear"].position, "expected clear: CONDITION beside on_clear; found none")
         evidence = values.get("evidence")
         pattern = Pattern(
             name, place, stream.name, by, when, title, guard, self._active(values.get("active")), severity,
-            reader.integer(values.get("priority"), "priority", 2, 1), reader.duration(values.get("expires"), "expires"),
+            reader.integer(values.get("priority"), "priority", 2, 1, 3), reader.duration(values.get("expires"), "expires", least=1),
             reader.integer(reader.section(evidence, "evidence").get("last") if evidence else None, "evidence.last", 20, 1),
             reader.choice(values.get("mode"), "mode", ("live", "shadow", "part", "off"), "live"),  # type: ignore[arg-type]
             self._suppress(values.get("suppress"), stream),
             reader.choice(values.get("trigger"), "trigger", ("each", "edge"), "each"),  # type: ignore[arg-type]
-            self._hold(values.get("hold")), clear, reader.text(values.get("on_clear"), "on_clear") == "flag", version,
+            self._hold(values.get("hold")), clear, reader.choice(values.get("on_clear"), "on_clear", ("flag",), "") == "flag",
+            version,
             reader.text(values.get("description"), "description"), reader.text(values.get("runbook"), "runbook"),
-            {key: reader.text(value, "label") for key, value in values["labels"]} if "labels" in values else {}, reads,
+            self._labels(values.get("labels")), reads,
             position=entry.position,
         )  # fmt: skip
         return replace(pattern, ruleset=_ruleset(pattern, entry, self.facts, by))
@@ -106,8 +109,7 @@ class PatternReader:
         at = 0
         for hole in _HOLE.finditer(node.text):
             parts.append(node.text[at : hole.start()])
-            inner = Node(replace(node.position, column=node.position.column + hole.start() + 1 + node.quoted), "scalar", hole[1])
-            expression = self.reader.expression(inner, scope)
+            expression = self.reader.expression(node.part(hole.start(1), hole.end(1)), scope)
             parts.append(expression if expression is not None else "")
             at = hole.end()
         parts.append(node.text[at:])
@@ -119,6 +121,8 @@ class PatternReader:
         if not node.is_map:
             return ((self.reader.choice(node, "severity", LEVELS, "medium"), None),)
         found = []
+        if not node.map:
+            self.reader.problems.add(node.position, f"expected severity as a level or {{LEVEL: CONDITION}}; found {node.shown()}")
         for level, condition in node:
             if level not in LEVELS:
                 self.reader.problems.unknown(node.keys[level], "severity", level, LEVELS)
@@ -129,7 +133,7 @@ class PatternReader:
         if node is None:
             return None
         for key, inside in (("in", True), ("not_in", False)):
-            if node.is_map and key in node.map:
+            if node.is_map and [*node.map] == [key]:
                 name = self.reader.text(node.map[key], "calendar")
                 if name in self.reader.facts.calendars:
                     return Active(self.reader.facts.calendars[name], inside)
@@ -140,6 +144,19 @@ class PatternReader:
         )
         return None
 
+    def _labels(self, node: Node | None) -> dict[str, str]:
+        if node is not None and not node.is_map:
+            self.reader.problems.add(node.position, f"expected labels as {{NAME: VALUE}}; found {node.shown()}")
+        return {key: self.reader.text(value, f"label {key!r}") for key, value in node or ()}
+
+    def _version(self, node: Node | None) -> str:
+        """A version such as 2 or 2.1, whose whole part is part of the flags' type and ids."""
+        text = self.reader.text(node, "version", "1")
+        if node is not None and text and not re.fullmatch(r"\d+(\.\d+)*", text):
+            self.reader.problems.add(node.position, f"expected version as a number such as 2 or 2.1; found {text!r}")
+            return "1"
+        return text
+
     def _hold(self, node: Node | None) -> Hold | None:
         if node is None:
             return None
@@ -148,7 +165,7 @@ class PatternReader:
             if not 1 <= int(found[1]) <= int(found[2]):
                 self.reader.problems.add(node.position, f"expected hold as N of M with N <= M; found {text!r}")
             return Hold(int(found[1]), int(found[2]))
-        time = self.reader.duration(node, "hold")
+        time = self.reader.duration(node, "hold", least=1)
         return None if time is None else Hold(time=time)
 
     def _suppress(self, node: Node | None, stream: Stream) -> Suppress:
@@ -161,20 +178,21 @@ class PatternReader:
             reader.problems.add(node.position, f"expected one of cooldown, debounce, batch; found {' and '.join(kinds)}")
         batch = reader.section(values["batch"], "batch") if "batch" in values else {}
         limit = reader.section(values["limit"], "limit") if "limit" in values else {}
-        if "batch" in values and "over" not in batch:
+        if "batch" in values and values["batch"].is_map and "over" not in batch:
             reader.problems.add(values["batch"].position, "expected batch as {over: DURATION, max: COUNT}; found no over")
-        if "limit" in values and len(limit) < 2:
+        if "limit" in values and values["limit"].is_map and len(limit) < 2:
             reader.problems.add(values["limit"].position, "expected limit as {count: COUNT, over: DURATION}; found less")
         if "max_wait" in values and "debounce" not in values:
             reader.problems.add(values["max_wait"].position, "expected debounce beside max_wait; found none")
         if "per" in values:
             reader.problems.add(values["per"].position, "'per' of suppress is not in this version")
         return Suppress(
-            reader.duration(values.get("cooldown"), "cooldown"), reader.duration(values.get("debounce"), "debounce"),
-            reader.duration(values.get("max_wait"), "max_wait"), reader.duration(batch.get("over"), "batch.over"),
+            reader.duration(values.get("cooldown"), "cooldown", least=1),
+            reader.duration(values.get("debounce"), "debounce", least=1),
+            reader.duration(values.get("max_wait"), "max_wait", least=1), reader.duration(batch.get("over"), "batch.over", least=1),
             reader.integer(batch["max"], "batch.max", 1, 1) if "max" in batch else None,
             reader.integer(limit["count"], "limit.count", 1, 1) if "count" in limit else None,
-            reader.duration(limit.get("over"), "limit.over"),
+            reader.duration(limit.get("over"), "limit.over", least=1),
         )  # fmt: skip
 
     def _check_truths(self, patterns: dict[str, Pattern]) -> None:
@@ -194,7 +212,8 @@ class PatternReader:
                 continue
             if other.name in path:
                 ring = " -> ".join([*path[path.index(other.name) :], other.name])
-                self.reader.problems.add(pattern.position, f"patterns read each other in a circle: {ring}")
+                if path[0] == min(path):  # of all ways round the circle, one
+                    self.reader.problems.add(pattern.position, f"patterns read each other in a circle: {ring}")
                 return
             if other.on != pattern.on:
                 self.reader.problems.add(pattern.position, f"pattern {other.name!r} stands on {other.on}, not on {pattern.on}")

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from models.application.resolved import By, Feature, Score, Stream, Table
+from models.expressions.compile import suggest
 from models.expressions.scope import Constant, Symbol, Unknown
-from models.values.types import BOOL, FLOAT, Type
+from models.values.types import BOOL, FLOAT, NULL, Type
 
 Fact = Feature | Score
 
@@ -31,14 +32,34 @@ class RowScope:
 
     def lookup(self, parts: tuple[str, ...], role: tuple[str, ...] | None) -> Symbol | Unknown:
         """A name's column; one that means two things is an error naming both."""
+        named = self._named(parts[0]) if role is None else []
+        if len(parts) == 1 and len(named) > 1:
+            return Unknown(f"{parts[0]!r} is both {' and '.join(named)}; rename one")
         meanings = {what: symbol for what, symbol in self._meanings(parts, role).items() if symbol is not None}
         if len(meanings) > 1:
             return Unknown(f"{'.'.join(parts)!r} is both {' and '.join(meanings)}; rename one")
-        return next(iter(meanings.values()), Unknown())
+        if meanings:
+            return next(iter(meanings.values()))
+        if self._is_broken(parts):
+            return Symbol(".".join(parts), NULL)
+        return Unknown(f"{parts[0]!r} is a join; expected {parts[0]}.COLUMN" if named == [f"join {parts[0]}"] else "")
 
     def param(self, name: str) -> Constant | None:
         """A parameter."""
         return self.params.get(name)
+
+    def _named(self, name: str) -> list[str]:
+        """Everything here that bears a name."""
+        kinds = {
+            "field": self.stream.fields, "derived field": self.derived, "join": self.stream.joins,
+            "feature or score": self.fact_names, "pattern": self.patterns,
+        }  # fmt: skip
+        return [f"{kind} {name}" for kind, names in kinds.items() if name in names]
+
+    def _is_broken(self, parts: tuple[str, ...]) -> bool:
+        """Whether the name is that of something whose own mistake is told already."""
+        join = self.stream.joins.get(parts[0]) if len(parts) == 2 else None
+        return (join is not None and join.table not in self.tables) or (parts[0] in self.fact_names and self.fact(parts[0]) is None)
 
     def names(self) -> Iterable[str]:
         """Everything that can be named here."""
@@ -50,7 +71,7 @@ class RowScope:
     def _meanings(self, parts: tuple[str, ...], role: tuple[str, ...] | None) -> dict[str, Symbol | Unknown | None]:
         name = ".".join(parts)
         if role is not None:
-            return {f"feature {parts[0]}": self._fact(parts, role)}
+            return {f"feature {parts[0]}": self._fact(parts, role) if (why := self._no_role(parts[0], role)) is None else why}
         return {
             f"field {name}": self._field(name),
             f"derived field {name}": Symbol(name, self.derived[name]) if name in self.derived else None,
@@ -90,6 +111,19 @@ class RowScope:
         if len(parts) == 2:
             return None
         return Symbol(column, fact.type if isinstance(fact, Feature) else FLOAT)
+
+    def _no_role(self, name: str, role: tuple[str, ...]) -> Unknown | None:
+        """Why these fields cannot play the entity of a fact; None if they can."""
+        fact = self.fact(name)
+        if fact is None:
+            return None
+        carried = [*self.stream.fields, *self.derived]
+        for field_ in role:
+            if field_ not in carried:
+                return Unknown(f"unknown field of {self.stream.name} {field_!r} as the role of {name!r}{suggest(field_, carried)}")
+        if len(role) != len(fact.by.fields):
+            return Unknown(f"{name!r} is by {', '.join(fact.by.entity) or 'nothing'}; found {len(role)} field(s) as its role")
+        return None
 
     def _role(self, fact: Fact) -> tuple[str, ...] | None:
         """The fields of this stream that play the fact's entity: as the pattern says, else as the fact does, else by name."""

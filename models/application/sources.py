@@ -6,14 +6,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from models.application.connections import topic_of
+from models.application.keys import not_in_this_version
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import FieldSpec, FileInput, Format, Input, Join, KafkaInput, Stream, Table
+from models.application.resolved import FieldSpec, FileInput, Format, Input, Join, KafkaInput, Position, Stream, Table
 from models.application.scopes import RowScope
+from models.expressions.compile import suggest
 from models.expressions.expression import Expression
+from models.expressions.tree import Node as Tree
 from models.values.types import BOOL, STRING, TIMESTAMP, Kind, Type, parse_type
 
 _SUFFIXES = {".jsonl": "json", ".json": "json", ".ndjson": "json", ".csv": "csv", ".parquet": "parquet"}
+_TYPES = ("string", "bool", "int", "float", "decimal", "timestamp", "date", "list")
+UNKNOWN = Type(Kind.NULL)
+"""The type of a field whose type cannot be read: it fits everywhere, so that one mistake is told once."""
 _FORMATS = ("json", "csv", "parquet", "debezium")
 
 
@@ -36,14 +43,18 @@ def tables(reader: Reader, node: Node | None, inputs: dict[str, str]) -> dict[st
         format_ = _format(reader, values.get("format"), source)
         fields = _fields(reader, values.get("fields"), entry)
         key = reader.names(values.get("key"), "key")
-        for part in key or ("",):
+        if not key:
+            reader.incomplete(
+                entry, "table", f"expected key: the field or fields that a row of table {name!r} is found by; found none"
+            )
+        for part in key:
             if part not in fields:
-                reader.problems.unknown((values.get("key") or entry).position, "field as a table's key", part, fields)
+                reader.problems.unknown(values["key"].position, "field as a table's key", part, fields)
         table = Table(
             name, place, source, format_, key, fields,
-            time=reader.text(values.get("time"), "time") or None,
+            time=_field_name(reader, values.get("time"), fields),
             lateness=reader.duration(values.get("lateness"), "lateness", 0) or 0,
-            valid_from=reader.text(values.get("valid_from"), "valid_from") or None,
+            valid_from=_field_name(reader, values.get("valid_from"), fields),
             static=format_ != "debezium", position=entry.position,
         )  # fmt: skip
         found[name] = table
@@ -62,9 +73,14 @@ def _stream(reader: Reader, name: str, place: int, entry: Node, tables: dict[str
         fields[time] = FieldSpec(time, TIMESTAMP, (time,))
     where = values.get("time") or entry
     if time not in fields:
-        reader.problems.unknown(where.position, "field as the event's time", time, fields)
-        return None
-    if fields[time].type.kind is not Kind.TIMESTAMP or fields[time].type.optional:
+        if not fields:
+            pass  # told already
+        elif time:
+            reader.problems.unknown(where.position, "field as the event's time", time, fields)
+        else:
+            reader.incomplete(entry, "stream", "expected time: the FIELD with the event's time; found none")
+        fields = {**fields, time: FieldSpec(time, UNKNOWN, (time,))}
+    if fields[time].type.kind not in (Kind.TIMESTAMP, Kind.NULL) or fields[time].type.optional:
         reader.problems.add(where.position, f"expected time {time!r} as a required timestamp; found {fields[time].type}")
     if isinstance(source, KafkaInput) and "lateness" not in values:
         reader.problems.add(
@@ -75,10 +91,10 @@ def _stream(reader: Reader, name: str, place: int, entry: Node, tables: dict[str
         lateness=reader.duration(values.get("lateness"), "lateness", 0) or 0,
         max_ahead=reader.duration(values.get("max_ahead"), "max_ahead"),
         id=_field_name(reader, values.get("id"), fields), dedup=reader.duration(values.get("dedup"), "dedup"),
-        partitioned_by=reader.names(values.get("partitioned_by"), "partitioned_by"),
-        correlation=reader.text(values.get("correlation"), "correlation") or None,
-        before_full=reader.text(values.get("before"), "before") == "full",
-        snapshot=reader.text(values.get("snapshot"), "snapshot") == "include",
+        partitioned_by=_known(reader, values.get("partitioned_by"), "partitioned_by", fields),
+        correlation=_correlation(reader, values.get("correlation"), fields),
+        before_full=reader.choice(values.get("before"), "before", ("full",), "") == "full",
+        snapshot=reader.choice(values.get("snapshot"), "snapshot", ("include",), "") == "include",
         joins=_joins(reader, values.get("join"), tables), position=entry.position,
     )  # fmt: skip
     scope = RowScope(base, reader.params)
@@ -93,13 +109,57 @@ def _with(stream: Stream, **changes: Any) -> Stream:
 
 
 def _check_joins(reader: Reader, stream: Stream, tables: dict[str, Table], node: Node | None) -> None:
-    """What a join is on must be a field, a derived field, or a column of another join."""
-    joined = {f"{j.name}.{column}" for j in stream.joins.values() for column in tables[j.table].fields}
-    for join in stream.joins.values():
-        for name in join.on:
-            if name not in stream.fields and name not in stream.derive and name not in joined and node is not None:
-                known = [*stream.fields, *stream.derive, *sorted(joined)]
-                reader.problems.unknown(node.keys[join.name], "field in join", name, known)
+    """What a join is on must be a field, a derived field, or a column of another join, and of the type of the table's key."""
+    good = [join for join in stream.joins.values() if join.table in tables and join.on]
+    joined = {f"{j.name}.{c}": s.type for j in good for c, s in tables[j.table].fields.items()}
+    fields = {name: spec.type for name, spec in stream.fields.items()}
+    types = {**joined, **{name: expression.type for name, expression in stream.derive.items()}, **fields}
+    for join in good:
+        where = node.keys[join.name] if node is not None else stream.position
+        unknown = [name for name in join.on if name not in types]
+        for name in unknown:
+            reader.problems.unknown(where, "field in join", name, [*stream.fields, *stream.derive, *sorted(joined)])
+        key = tables[join.table].key
+        if not unknown and len(join.on) != len(key):
+            reader.problems.add(where, f"table {join.table!r} has the key {', '.join(key)}; found on: {', '.join(join.on)}")
+        for name, column in zip(join.on, key, strict=False) if not unknown else ():
+            _check_key(reader, where, join, (name, types[name]), (column, tables[join.table].fields.get(column)))
+        _check_circle(reader, where, stream, join)
+
+
+def _check_key(reader: Reader, where: Position | None, join: Join, on: tuple[str, Type], key: tuple[str, FieldSpec | None]) -> None:
+    if key[1] is not None and Kind.NULL not in (on[1].kind, key[1].type.kind) and on[1].kind is not key[1].type.kind:
+        reader.problems.add(
+            where, f"join {join.name!r}: {on[0]} is {on[1].required()}, and the key {key[0]} {key[1].type.required()}"
+        )
+
+
+def _check_circle(reader: Reader, where: Position | None, stream: Stream, join: Join) -> None:
+    """A join may start from another, and not from itself."""
+    path, names = [join.name], [join.name]
+    while names:
+        names = [n for name in names for on in stream.joins[name].on if (n := on.partition(".")[0]) in stream.joins and "." in on]
+        if join.name in names:
+            reader.problems.add(where, f"joins start from each other in a circle: {' -> '.join([*path, join.name])}")
+            return
+        if len(path) > len(stream.joins):
+            return
+        path.extend(names[:1])
+
+
+def _known(reader: Reader, node: Node | None, what: str, fields: dict[str, FieldSpec]) -> tuple[str, ...]:
+    names = reader.names(node, what)
+    for name in names:
+        if name not in fields and node is not None:
+            reader.problems.unknown(node.position, f"field as {what}", name, fields)
+    return names
+
+
+def _correlation(reader: Reader, node: Node | None, fields: dict[str, FieldSpec]) -> str | None:
+    text = reader.text(node, "correlation")
+    if node is not None and text and not text.startswith("header:") and text not in fields:
+        reader.problems.unknown(node.position, "field as correlation (or header:NAME)", text, fields)
+    return text or None
 
 
 def _field_name(reader: Reader, node: Node | None, fields: dict[str, FieldSpec]) -> str | None:
@@ -114,24 +174,30 @@ def _field_name(reader: Reader, node: Node | None, fields: dict[str, FieldSpec])
 
 def _derived(reader: Reader, node: Node | None, stream: Stream, tables: dict[str, Table]) -> dict[str, Expression]:
     found: dict[str, Expression] = {}
-    for name, entry in reader.named(node, "derived field"):
+    if node is not None and not node.is_map:
+        reader.problems.add(node.position, f"expected derive as {{NAME: EXPRESSION}}; found {node.shown()}")
+    for name, entry in node or ():
         scope = RowScope(stream, reader.params, tables, {n: e.type for n, e in found.items()})
         if name in stream.fields:
             reader.problems.add(entry.position, f"{name!r} is both field {name} and derived field {name}; rename one")
         expression = reader.expression(entry, scope)
-        if expression is not None:
-            found[name] = expression
+        found[name] = expression if expression is not None else Expression(entry.text or "", Tree("literal", UNKNOWN, "null"))
     return found
 
 
 def _joins(reader: Reader, node: Node | None, tables: dict[str, Table]) -> dict[str, Join]:
     found: dict[str, Join] = {}
     for name, entry in reader.named(node, "join"):
+        if entry.is_map:
+            reader.keys(entry, "a join", ("table", "on"))
         table, on = (entry.map.get("table"), entry.map.get("on")) if entry.is_map else (None, entry)
         target = reader.text(table, "table", name)
-        if target not in tables:
+        if entry.is_map and table is None:
+            reader.incomplete(entry, "join", f"expected table: TABLE of join {name!r}; found none")
+        elif target not in tables:
             reader.problems.unknown((table or entry).position, "table", target, tables)
-            continue
+        elif on is None:
+            reader.incomplete(entry, "join", f"expected on: FIELD of join {name!r}; found none")
         found[name] = Join(name, target, reader.names(on, "on"))
     return found
 
@@ -147,22 +213,28 @@ def _change_fields(fields: dict[str, FieldSpec]) -> dict[str, FieldSpec]:
 
 
 def _fields(reader: Reader, node: Node | None, entry: Node) -> dict[str, FieldSpec]:
-    if node is None or not node.is_map:
-        reader.problems.add((node or entry).position, "expected fields with their types; found none")
+    if node is None:
+        reader.incomplete(entry, "stream", "expected fields with their types; found none")
+        return {}
+    if not node.map:
+        reader.problems.add(node.position, f"expected fields with their types; found {node.shown()}")
         return {}
     found: dict[str, FieldSpec] = {}
     for name, value in node:
-        nested = value.map if value.is_map else {}
-        text = reader.text(nested.get("type") if nested else value, f"the type of field {name!r}")
-        path = tuple((nested["path"].text or name).split(".")) if "path" in nested else (name,)
-        for key in nested:
-            if key not in ("type", "path", "pii"):
-                reader.problems.unknown(value.keys[key], "key of a field", key, ("type", "path", "pii"))
+        nested = value.map if value.is_map else {"type": value}
+        reader.keys(value, "a field", ("type", "path", "pii")) if value.is_map else None
+        if "type" not in nested or (nested["type"].kind == "scalar" and nested["type"].text is None):
+            reader.problems.add(value.position, f"field {name!r}: expected its type, such as string or float?; found none")
+            found[name] = FieldSpec(name, STRING, (name,))
+            continue
+        path = tuple(reader.text(nested["path"], "path", name).split(".")) if "path" in nested else (name,)
         try:
-            found[name] = FieldSpec(name, parse_type(text), path, reader.text(nested.get("pii"), "pii") or None)
+            type_ = parse_type(reader.text(nested["type"], f"the type of field {name!r}", "string"))
         except ValueError as error:
-            reader.problems.add(value.position, f"field {name!r}: {error}")
-            found[name] = FieldSpec(name, STRING, path)
+            near = suggest(nested["type"].text or "", _TYPES) if "(" not in (nested["type"].text or "") else ""
+            reader.problems.add(nested["type"].position, f"field {name!r}: {error}{near}")
+            type_ = UNKNOWN
+        found[name] = FieldSpec(name, type_, path, reader.text(nested.get("pii"), "pii") or None)
     return found
 
 
@@ -174,17 +246,30 @@ def _input(reader: Reader, node: Node | None, given: str | None) -> Input | None
     if not node.is_map or len(node.map) == 0:
         reader.problems.add(node.position, f"expected from as {{file: PATH}} or {{kafka: CONNECTION/TOPIC}}; found {node.shown()}")
         return None
-    for key in node.map:
-        if key == "schedule":
-            reader.problems.add(node.keys[key], "'schedule' is not in this version")
-        elif key not in ("file", "files", "as", "kafka", "tz"):
-            reader.problems.unknown(node.keys[key], "source", key, ("file", "files", "kafka"))
-    if "kafka" in node.map:
-        topics = reader.names(node.map["kafka"], "kafka")
-        connection = topics[0].partition("/")[0] if topics and "/" in topics[0] else ""
-        return KafkaInput(connection, tuple(topic.rpartition("/")[2] for topic in topics))
-    paths = reader.names(node.map.get("file") or node.map.get("files"), "file")
-    return FileInput(tuple(str(reader.folder / path) for path in paths), as_partitions="as" in node.map) if paths else None
+    if "schedule" in node.map:
+        reader.problems.add(node.keys["schedule"], not_in_this_version("'schedule'"))
+        return None
+    reader.keys(node, "from", ("file", "files", "as", "kafka"))
+    sources = [key for key in ("file", "files", "kafka") if key in node.map]
+    if not sources and any(key not in ("as",) for key in node.map):
+        return None
+    if len(sources) != 1:
+        reader.problems.add(
+            node.position, f"expected one of file, files and kafka in from; found {' and '.join(sources) or 'none'}"
+        )
+        return None
+    place = node.map[sources[0]]
+    texts = reader.names(place, sources[0])
+    if not any(texts):
+        reader.problems.add(place.position, f"expected {sources[0]} as a name or a list of names; found {place.shown()}")
+        return None
+    if sources[0] == "kafka":
+        topics = [topic_of(reader, item) for item in (place.items or [place])]
+        if len({connection for connection, _ in topics}) > 1:
+            reader.problems.add(place.position, "expected all topics of a stream on one connection; found several")
+        return KafkaInput(topics[0][0], tuple(topic for _, topic in topics))
+    as_ = reader.choice(node.map.get("as"), "as", ("partitions",), "")
+    return FileInput(tuple(reader.path(place, text) for text in texts), as_partitions=as_ == "partitions")
 
 
 def _format(reader: Reader, node: Node | None, source: Input | None) -> Format:
@@ -193,6 +278,6 @@ def _format(reader: Reader, node: Node | None, source: Input | None) -> Format:
         path = source.globs[0].removesuffix(".gz")
         default = _SUFFIXES.get(Path(path).suffix, "json")
     if node is not None and node.text in ("avro", "cloudevents"):
-        reader.problems.add(node.position, f"{node.text!r} is not in this version")
+        reader.problems.add(node.position, not_in_this_version(repr(node.text)))
         return "json"
     return reader.choice(node, "format", _FORMATS, default)  # type: ignore[return-value]

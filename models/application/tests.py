@@ -75,6 +75,8 @@ def read_tests(
         if entry.is_map and "tests" in entry.map and name in patterns:
             entries.append((name, entry.map["tests"]))  # type: ignore[arg-type]
     for pattern, node in entries:
+        if node.kind != "list":
+            reader.problems.add(node.position, f"expected tests as a list; found {node.shown()}")
         for item in node.items:
             found.append(_Lines(reader, streams, tables, patterns, pattern).test(item))
     return tuple(found)
@@ -96,23 +98,23 @@ class _Lines:
         """One test, its keys checked."""
         self.reader.section(node, "test")
         for key in ("given", "expect"):
-            if key not in node.map or node.map[key].kind != "list":
-                self.reader.problems.add(
-                    node.position, f"expected {key} as a list; found {node.map[key].shown() if key in node.map else 'none'}"
-                )
+            if key not in node.map:
+                self.reader.incomplete(node, "test", f"expected {key} as a list; found none")
+            elif node.map[key].kind != "list":
+                self.reader.problems.add(node.map[key].position, f"expected {key} as a list; found {node.map[key].shown()}")
         if "start" in node.map:
             self.start = self._moment(node.map["start"])
         given = (
             tuple(self._given(item, place) for place, item in enumerate(node.map["given"].items, 1)) if "given" in node.map else ()
         )
         refs = [line.ref for line in given if line.ref]
-        if len(set(refs)) < len(refs):
-            self.reader.problems.add(node.position, "refs of a test's lines are unique; found one twice")
+        if twice := next((ref for ref in refs if refs.count(ref) > 1), None):
+            self.reader.problems.add(node.position, f"expected each ref of a test once; found {twice!r} twice")
         expect = node.map.get("expect")
         return Test(
             node.map["name"].text or "" if "name" in node.map else "", self.pattern, self.start, given,
             tuple(self._expect(item) for item in expect.items) if expect else (), self._refs(node, "expect_late"),
-            self._refs(node, "expect_dead"), "end" in node.map and node.map["end"].text == "open", node.position,
+            self._refs(node, "expect_dead"), self.reader.choice(node.map.get("end"), "end", ("open",), "") == "open", node.position,
         )  # fmt: skip
 
     def _refs(self, node: Node, key: str) -> tuple[str, ...] | None:
@@ -120,6 +122,9 @@ class _Lines:
 
     def _given(self, node: Node, place: int) -> Given:
         map_ = node.map
+        if not node.is_map:
+            self.reader.problems.add(node.position, f"expected a line such as {{on: STREAM, at: 10s, …}}; found {node.shown()}")
+            return Given()
         if "advance" in map_:
             return Given(advance=self._offset(map_["advance"], "advance"))
         if "advance_to" in map_:
@@ -132,7 +137,9 @@ class _Lines:
         name = map_["on"].text if "on" in map_ else next(iter(self.streams), "")
         source = self.streams.get(name or "") or self.tables.get(name or "")
         if source is None:
-            self.reader.problems.unknown(node.position, "stream or table", name or "", [*self.streams, *self.tables])
+            where = map_["on"].position if "on" in map_ else node.position
+            if self.streams:
+                self.reader.problems.unknown(where, "stream or table", name or "", [*self.streams, *self.tables])
             return Given()
         if "scores" in map_:
             self.reader.problems.add(node.position, "'scores' of a test is not in this version")
@@ -141,8 +148,10 @@ class _Lines:
         fields = {key: value for key, value in map_.items() if key not in _LINE_KEYS}
         if "fields" in map_:
             fields.update(map_["fields"].map)
-        values = self._values(source, fields, node)
         time = self._time(source, map_, node)
+        if source.time and source.time in map_:
+            fields.pop(source.time)
+        values = self._values(source, fields, node)
         if source.time and source.time in source.fields:
             values[source.time] = time
         before = self._values(source, map_["before"].map, node) if "before" in map_ else None
@@ -152,6 +161,8 @@ class _Lines:
     def _values(self, source: Stream | Table, fields: Mapping[str, Node], node: Node) -> dict[str, Any]:
         found: dict[str, Any] = {}
         for name, value in fields.items():
+            if source.fields.get(name) is not None and source.fields[name].type.kind is Kind.NULL:
+                continue
             if name not in source.fields:
                 self.reader.problems.unknown(value.position, f"field of {source.name}", name, source.fields)
                 continue
@@ -179,11 +190,14 @@ class _Lines:
         text = node.text or ""
         try:
             if source is not None and text.lstrip("-").isdigit():
-                unit = source.fields[source.time].type.unit if source.time and source.time in source.fields else "us"
-                return int(text) // 1000 if unit == "ns" else int(text) * UNITS[unit or "us"]
+                unit = source.fields[source.time].type.unit if source.time and source.time in source.fields else ""
+                if not unit:
+                    raise ValueError(text)
+                return int(text) // 1000 if unit == "ns" else int(text) * UNITS[unit]
             return parse_moment(text)
         except ValueError:
-            self.reader.problems.add(node.position, f"expected a moment such as 2024-01-01T00:00:00Z; found {node.shown()}")
+            unit = " (timestamp has no unit: a number is never guessed)" if text.lstrip("-").isdigit() else ""
+            self.reader.problems.add(node.position, f"expected a moment such as 2024-01-01T00:00:00Z; found {node.shown()}{unit}")
             return self.start
 
     def _offset(self, node: Node, what: str) -> int:
@@ -197,8 +211,10 @@ class _Lines:
         self.reader.section(node, "expected flag")
         map_ = node.map
         name = map_["pattern"].text or "" if "pattern" in map_ else self.pattern or ""
-        if name not in self.patterns:
-            self.reader.problems.unknown(node.position, "pattern", name, self.patterns)
+        if name not in self.patterns and not self.reader.problems.found:
+            self.reader.problems.unknown(
+                map_["pattern"].position if "pattern" in map_ else node.position, "pattern", name, self.patterns
+            )
         time = None
         if "at" in map_:
             time = self.start + self._offset(map_["at"], "at")
@@ -208,9 +224,8 @@ class _Lines:
         events = [item.text or "" for item in map_["events"].items] if "events" in map_ else None
         key = map_["key"].text if "key" in map_ else None
         data = map_["data"].plain() if "data" in map_ else None
-        return Expect(
-            name, map_["kind"].text or "" if "kind" in map_ else "match", key, time, steps, events, data, str(node.plain())
-        )
+        kind = self.reader.choice(map_.get("kind"), "kind", ("match", "cleared", "timeout", "storm"), "match")
+        return Expect(name, kind, key, time, steps, events, data, str(node.plain()))
 
 
 def _stored(node: Node, type_: Type) -> Any:
@@ -233,7 +248,9 @@ def _stored(node: Node, type_: Type) -> Any:
         case Kind.DECIMAL:
             return rescale_text(text, type_.scale)
         case Kind.TIMESTAMP:
-            return int(text) * UNITS[type_.unit] if type_.unit and text.lstrip("-").isdigit() else parse_moment(text)
+            if not type_.unit or not text.lstrip("-").isdigit():
+                return parse_moment(text)
+            return int(text) // 1000 if type_.unit == "ns" else int(text) * UNITS[type_.unit]
         case Kind.DATE:
             return parse_moment(text) // 86_400_000_000
     return text

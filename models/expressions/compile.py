@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -60,11 +61,8 @@ def compile_expression(text: str, scope: Scope, facts: Facts | None = None, expe
         parsed = sqlglot.parse_one(text, dialect="duckdb")
     except SqlglotError as error:
         found = getattr(error, "errors", None) or [{}]
-        near = found[0].get("highlight") or ""
-        what = found[0].get("description", "cannot be read") + (f" near {near!r}" if near else "")
-        at = max(found[0].get("col", 1) - 1, 0)
-        raise ExpressionError([Problem(f"not an SQL expression: {what}", at)]) from None
-    compiler = _Compiler(scope, facts or Facts())
+        raise ExpressionError([_syntax_problem(text, error, found[0])]) from None
+    compiler = _Compiler(scope, facts or Facts(), text)
     root = compiler.visit(parsed)
     if not compiler.problems and expect is not None and root.type.kind not in (expect, Kind.NULL):
         number = expect is Kind.FLOAT and root.type.is_number
@@ -76,7 +74,8 @@ def compile_expression(text: str, scope: Scope, facts: Facts | None = None, expe
 
 
 class _Compiler:
-    def __init__(self, scope: Scope, facts: Facts) -> None:
+    def __init__(self, scope: Scope, facts: Facts, text: str) -> None:
+        self.text = text
         self.scope = scope
         self.facts = facts
         self.problems: list[Problem] = []
@@ -107,7 +106,7 @@ class _Compiler:
         return self._call(node)
 
     def _problem(self, node: Any, message: str) -> Node:
-        self.problems.append(Problem(message, _place(node)))
+        self.problems.append(Problem(message, _place(node, self.text)))
         return Node("literal", NULL, node.sql("duckdb") if isinstance(node, exp.Expression) else "")
 
     def _made(self, made: Node | None, node: Any, message: str) -> Node:
@@ -335,7 +334,7 @@ class _Compiler:
 
     def _fact(self, node: Any, name: str) -> Node:
         if len(node.expressions) != 2 or not isinstance(node.expressions[1], exp.Literal):
-            return self._problem(node, f"expected {name}(value, 'name'); found {node.sql()!r}")
+            return self._problem(node, f"expected {name}(value, 'name'); found {node.sql('duckdb', normalize_functions='lower')!r}")
         value, wanted = self.visit(node.expressions[0]), node.expressions[1].name
         text = node.sql("duckdb").lower()
         known: Any = self.facts.lists if name == "in_list" else self.facts.calendars
@@ -356,7 +355,33 @@ def suggest(name: str, known: Any) -> str:
     return f" (did you mean {near[0]}?)" if near else ""
 
 
-def _place(node: Any) -> int:
+def _syntax_problem(text: str, error: SqlglotError, found: dict[str, Any]) -> Problem:
+    """What the parser says, in plainer words; it counts lines and the columns of a token's end."""
+    if not text.strip():
+        return Problem("expected an expression; found nothing")
+    if "description" not in found:
+        quote = text.find("'") if text.count("'") % 2 else 0
+        return Problem("not an SQL expression: a quote is missing" if quote >= 0 and text.count("'") % 2 else
+                       f"not an SQL expression: {str(error).splitlines()[0]}", max(quote, 0))  # fmt: skip
+    near = found.get("highlight") or ""
+    missing = found["description"].startswith("Required keyword")
+    what = (
+        "something is missing" if missing else found["description"].replace("Invalid expression / Unexpected token", "unexpected")
+    )
+    before = "".join(line for line in text.splitlines(keepends=True)[: found.get("line", 1) - 1])
+    at = len(before) + max(found.get("col", 1) - max(len(near), 1), 0)
+    side = " after" if missing else " near" if what != "unexpected" else ""
+    return Problem(f"not an SQL expression: {what}" + (f"{side} {near!r}" if near else ""), at)
+
+
+def _place(node: Any, text: str) -> int:
+    """Where a node begins in the text: its first name; a parameter or call, whose name has no place, by searching it."""
+    if isinstance(node, exp.Placeholder | exp.Parameter):
+        return max(text.find(f"${node.name}"), 0)
+    if isinstance(node, exp.Func):
+        name = node.name if isinstance(node, exp.Anonymous) else next(iter(node.sql_names()), "")
+        if found := re.search(rf"\b{re.escape(name)}\s*\(", text, re.IGNORECASE):
+            return found.start()
     places = (
         [i.meta["start"] for i in node.find_all(exp.Identifier) if "start" in i.meta] if isinstance(node, exp.Expression) else []
     )

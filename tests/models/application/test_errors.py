@@ -1,4 +1,4 @@
-"""Mistakes in an application file: each with its place, all at once."""
+"""Mistakes over several files, all at once; files that cannot be read; what ``run`` refuses though ``check`` takes it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from models.application.load import load, refuse_kafka
 
 BASE = """tocsin: 1
 name: shop
+connections:
+  main: {kafka: {bootstrap.servers: "${TOCSIN_TEST_BROKERS:-127.0.0.1:9092}"}}
 streams:
   tx:
     time: ts
@@ -18,100 +20,121 @@ streams:
 """
 
 
-def errors(tmp_path: Path, more: str, base: str = BASE) -> list[str]:
-    """What check says."""
+def errors(tmp_path: Path, text: str, **more: object) -> list[str]:
+    """What check says of a file."""
     path = tmp_path / "app.yaml"
-    path.write_text(base + more)
-    try:
-        load(path)
-    except ApplicationErrors as found:
-        return [error.replace(str(tmp_path) + "/", "") for error in found.errors]
-    return []
+    path.write_text(text)
+    return errors_of(path, tmp_path, **more)
 
 
-CASES = {
-    "patern: {}\n": "app.yaml:7:1: unknown key of a application 'patern'",
-    "patterns:\n  p: {by: card, when: amout > 1}\n": "app.yaml:8:23: unknown name 'amout' (did you mean amount?)",
-    "patterns:\n  p: {by: crad, when: amount > 1}\n": "unknown field of tx 'crad'",
-    "patterns:\n  p: {by: card, when: amount}\n": "'amount' gives float; expected bool",
-    "patterns:\n  p: {by: card, when: in_list(card, a)}\n": "has no value: an expression was split here; put the expression in quotes",
-    "patterns:\n  p: {by: card, when: amount > 1, tests: [{name: t, given: [{restart: 1h}], expect: []}]}\n":
-        "expected {restart: true} and nothing beside it; found '1h'",
-    "patterns:\n  p: {by: card}\n": "expected when: CONDITION; found none",
-    "patterns:\n  p: {by: card, sequence: []}\n": "'sequence' is not in this version",
-    "patterns:\n  p: {by: card, when: amount > 1, suppress: {cooldown: 5 minutes}}\n": "expected cooldown as a duration",
-    "patterns:\n  p: {by: card, when: amount > 1, severity: hihg}\n": "found 'hihg' (did you mean high?)",
-    "patterns:\n  P: {by: card, when: amount > 1}\n": "expected a pattern's name of a-z",
-    "patterns:\n  select: {by: card, when: amount > 1}\n": "'select' is a reserved word of SQL",
-    "patterns:\n  tx: {by: card, when: amount > 1}\n": "'tx' is both one of the streams and one of the patterns",
-    "features:\n  a: {sum: b, by: card, over: 1h}\n  b: {sum: a, by: card, over: 1h}\n": "features read each other in a circle: a -> b -> a",
-    "features:\n  a: {summ: amount, by: card}\n": "expected one aggregate of",
-    "features:\n  a: {sum: card, by: card}\n": "sum takes a number; found string 'card'",
-    "features:\n  amount: {sum: amount, by: card, over: 1h}\npatterns:\n  p: {by: card, when: amount > 1}\n": "is both field amount and feature",
-    "scores:\n  s: {mad: amount, by: card}\n": "score 'mad' is not in this version",
-    "rollups: {}\n": "'rollups' is not in this version",
-    "storm: {max: 10, per: 1m}\n": "'storm' is not in this version",
-    "calendars:\n  c: {tz: Europe/Berln}\n": "unknown time zone 'Europe/Berln'",
-    "lists:\n  l: {file: nowhere.txt}\n": "nowhere.txt: cannot be read: No such file or directory",
-    "params:\n  big: {value: 5, range: \"10..20\"}\n": "parameter 'big': expected a value in 10..20; found 5",
-    "name: again\n": "app.yaml:7:1: key 'name' stands twice",
-}  # fmt: skip
-
-
-@pytest.mark.parametrize("more", CASES)
-def test_mistake_is_named(more: str, tmp_path: Path) -> None:
-    """Each mistake has its message."""
-    assert any(CASES[more] in error for error in errors(tmp_path, more)), errors(tmp_path, more)
+def errors_of(path: Path, tmp_path: Path, **more: object) -> list[str]:
+    """What check says of a path."""
+    with pytest.raises(ApplicationErrors) as found:
+        load(path, **more)  # type: ignore[arg-type]
+    return [error.replace(f"{tmp_path}/", "") for error in found.value.errors]
 
 
 def test_all_errors_come_at_once(tmp_path: Path) -> None:
     """Three mistakes, three lines, in the order of the file."""
-    found = errors(tmp_path, "patterns:\n  p: {by: card, when: amout > 1}\n  q: {by: crad, when: amount > 1}\nrollups: {}\n")
-    assert [error.split(":")[1] for error in found] == ["8", "9", "10"]
+    more = "patterns:\n  p: {by: card, when: amout > 1}\n  q: {by: crad, when: amount > 1}\nrollups: {}\n"
+    assert [error.split(":")[1] for error in errors(tmp_path, BASE + more)] == ["10", "11", "12"]
 
 
 def test_kafka_passes_check_and_is_refused_by_run(tmp_path: Path) -> None:
-    """A Kafka source is known to the language, and running on it is not in this version."""
-    base = BASE.replace("    time: ts\n", "    from: {kafka: main/tx}\n    lateness: 5s\n    time: ts\n")
+    """A Kafka source or sink is known to the language, and running on it is not in this version."""
     path = tmp_path / "app.yaml"
-    path.write_text(base)
+    path.write_text(BASE.replace("    time: ts\n", "    from: {kafka: tx}\n    lateness: 5s\n    time: ts\n") + "flags: {to: {kafka: main/f}}\n")
     refused = refuse_kafka(load(path))
-    assert len(refused) == 1
+    assert len(refused) == 2
     assert "running on Kafka is not in this version; give a file with --input tx=FILE" in refused[0]
+    assert "Kafka sink flags.to: running on Kafka is not in this version" in refused[1]
 
 
-def test_a_join_on_an_unknown_field_is_named(tmp_path: Path) -> None:
-    """A join needs a field that is there."""
-    base = BASE.replace("    time: ts\n", "    time: ts\n    join: {owner: {table: people, on: crad}}\n")
-    found = errors(tmp_path, "tables:\n  people: {key: id, fields: {id: string}}\n", base)
-    assert len(found) == 1
-    assert "app.yaml:6:12: unknown field in join 'crad'" in found[0]
-    assert "(did you mean card?)" in found[0]
+def test_kafka_needs_a_known_connection_and_lateness(tmp_path: Path) -> None:
+    """The only connection may be left out; another name is a mistake."""
+    found = errors(tmp_path, BASE.replace("    time: ts\n", "    from: {kafka: man/tx}\n    time: ts\n"))
+    assert len(found) == 2
+    assert "stream 'tx' reads Kafka: expected lateness; found none" in found[0]
+    assert found[1] == "app.yaml:7:19: unknown connection 'man'; expected one of main (did you mean main?)"
 
 
-def test_an_empty_file_says_so(tmp_path: Path) -> None:
-    """Nothing is no application."""
-    assert "the file is empty" in errors(tmp_path, "", "")[0]
+def test_a_name_defined_twice_over_includes_names_both_places(tmp_path: Path) -> None:
+    """Nothing is shadowed; errors of an included file stand at its own lines."""
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "a.yaml").write_text("patterns:\n  p: {by: card, when: amount > 1}\n")
+    (tmp_path / "parts" / "b.yaml").write_text("patterns:\n  p: {by: card, when: amount > 2}\n  q: {by: card, when: amout > 2}\nname: x\n")
+    found = errors(tmp_path, BASE + "include: [parts/*.yaml]\n")
+    assert found[0] == "parts/b.yaml:2:3: 'p' is defined twice: also at parts/a.yaml:2:3; rename one"
+    assert found[1] == "parts/b.yaml:3:23: unknown name 'amout' (did you mean amount?)"
+    assert found[2].startswith("parts/b.yaml:4:1: unknown section of an included file 'name'; expected one of")
 
 
-PATTERN = "patterns:\n  p:\n    by: card\n    when: amount > 1\n    "
+def test_included_files_may_hold_any_section(tmp_path: Path) -> None:
+    """Features, patterns, tests and outputs in a file of their own; its paths are relative to it."""
+    (tmp_path / "parts").mkdir()
+    (tmp_path / "parts" / "a.yaml").write_text(
+        "features: {n: {count: true, by: card, over: 1h}}\npatterns: {p: {by: card, when: n > 1}}\n"
+        "flags: {to: {file: out.jsonl}}\nlists: {bad: {file: bad.txt}}\n"
+        "tests: [{given: [{at: 0s, card: a}], expect: []}]\n"
+    )
+    (tmp_path / "parts" / "bad.txt").write_text("x\n")
+    path = tmp_path / "app.yaml"
+    path.write_text(BASE + "include: [parts/a.yaml]\n")
+    found = load(path)
+    assert list(found.patterns) == ["p"] and len(found.tests) == 1
+    assert found.outputs.to == str(tmp_path / "parts" / "out.jsonl")
 
 
-@pytest.mark.parametrize(
-    ("more", "message"),
-    [
-        ("tests: [{given: [], expct: []}]\n", "unknown key of a test 'expct'"),
-        ("tests: [{given: []}]\n", "expected expect as a list; found none"),
-        ("tests: [{given: [], expect: [{kye: a}]}]\n", "unknown key of a expected flag 'kye'"),
-        ("tests: [{given: [], expect: [{at: zz}]}]\n", "expected at as a duration such as 10s; found 'zz'"),
-        ("tests: [{given: [], expect: [], refuse: x}]\n", "'refuse' is not in this version"),
-        ("suppress: {limit: 5}\n", "expected limit as a mapping"),
-        ("suppress: {limit: {count: 5}}\n", "expected limit as {count: COUNT, over: DURATION}; found less"),
-        ("suppress: {batch: {ovr: 5m}}\n", "unknown key of a batch 'ovr'"),
-        ("suppress: {max_wait: 5m}\n", "expected debounce beside max_wait"),
-        ("suppress: {per: amount}\n", "'per' of suppress is not in this version"),
-    ],
-)
-def test_a_test_or_a_suppression_that_would_do_nothing_is_refused(more: str, message: str, tmp_path: Path) -> None:
-    """What is misspelt must not pass in silence."""
-    assert any(message in error for error in errors(tmp_path, PATTERN + more)), errors(tmp_path, PATTERN + more)
+def test_an_overlay_may_not_touch_patterns(tmp_path: Path) -> None:
+    """It lays connections, flags and params over those of the file."""
+    overlay = tmp_path / "prod.yaml"
+    overlay.write_text("patterns: {}\n")
+    found = errors(tmp_path, BASE, overlays=[overlay])
+    assert found == ["prod.yaml:1:1: unknown section of an overlay (it may not touch others) 'patterns'; expected one of connections, flags, params"]
+    overlay.write_text("params: {big: 7}\nflags: {to: {file: f.jsonl}}\nconnections: {main: {kafka: {bootstrap.servers: b}}}\n")
+    path = tmp_path / "app.yaml"
+    path.write_text(BASE + "params: {big: 5, small: 1}\n")
+    loaded = load(path, overlays=[overlay])
+    assert loaded.params == {"big": 7, "small": 1}
+    assert loaded.outputs.to == str(tmp_path / "f.jsonl")
+
+
+def test_parameters_and_inputs_of_the_command_line_are_checked(tmp_path: Path) -> None:
+    """A wrong name or value has no place in the file."""
+    text = BASE + 'params: {big: {value: 5, range: "1..9"}}\n'
+    assert errors(tmp_path, text, params={"bgi": "7"}) == ["unknown parameter in --param 'bgi'; expected one of big (did you mean big?)"]
+    assert errors(tmp_path, text, params={"big": "x"}) == ["--param: expected parameter 'big' as a number or duration; found 'x'"]
+    assert errors(tmp_path, text, params={"big": "70"}) == ["app.yaml:9:33: parameter 'big': expected a value in 1..9; found 70"]
+    assert errors(tmp_path, text, inputs={"ty": "f"}) == ["unknown stream or table in --input 'ty'; expected one of tx"]
+
+
+def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
+    """A missing file, a directory, another encoding."""
+    assert errors_of(tmp_path / "no.yaml", tmp_path) == ["no.yaml: cannot be read: No such file or directory"]
+    (tmp_path / "folder").mkdir()
+    assert errors_of(tmp_path / "folder", tmp_path) == ["folder: is a directory; expected an application file such as folder/app.yaml"]
+    (tmp_path / "latin.yaml").write_bytes(b"tocsin: 1\nname: caf\xe9\n")
+    assert errors_of(tmp_path / "latin.yaml", tmp_path) == ["latin.yaml:2:10: cannot be read: expected UTF-8; found byte 0xe9"]
+    (tmp_path / "deep.yaml").write_text("[" * 5000)
+    assert errors_of(tmp_path / "deep.yaml", tmp_path) == ["deep.yaml:1:1: not an application: it is nested too deeply"]
+
+
+def test_a_byte_order_mark_is_no_mistake(tmp_path: Path) -> None:
+    """Editors on Windows write one."""
+    path = tmp_path / "app.yaml"
+    path.write_bytes(b"\xef\xbb\xbf" + BASE.encode())
+    assert load(path).name == "shop"
+
+
+def test_secrets_do_not_reach_the_application_s_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The text of an application travels; what connections hold does not."""
+    monkeypatch.setenv("TOCSIN_TEST_BROKERS", "secret-host")
+    path = tmp_path / "app.yaml"
+    path.write_text(BASE)
+    assert "secret-host" not in load(path).text
+
+
+def test_a_connection_s_variable_that_is_not_set_is_named(tmp_path: Path) -> None:
+    """Environment variables and secret files work in connections."""
+    text = BASE.replace("${TOCSIN_TEST_BROKERS:-127.0.0.1:9092}", "${TOCSIN_TEST_NONE}")
+    assert errors(tmp_path, text) == ["app.yaml:4:37: expected the environment variable TOCSIN_TEST_NONE; it is not set"]

@@ -1,0 +1,75 @@
+"""Connections: brokers by name, with values from the environment and from files of secrets."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from models.application.nodes import Node
+from models.application.reader import Reader
+
+_VARIABLE = re.compile(r"\$\{(?:file:([^}]+)|([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?)\}")
+
+
+def connections(reader: Reader, node: Node | None) -> dict[str, Node]:
+    """Connections by name; their texts with ``${NAME}``, ``${NAME:-default}`` and ``${file:PATH}`` filled in."""
+    found: dict[str, Node] = {}
+    for name, entry in reader.named(node, "connection"):
+        if not entry.is_map or list(entry.map) != ["kafka"] or not entry.map["kafka"].is_map:
+            reader.problems.add(
+                entry.position, f"expected a connection as {{kafka: {{bootstrap.servers: …}}}}; found {_shown(entry)}"
+            )
+        else:
+            _substitute(reader, entry)
+        found[name] = entry
+    return found
+
+
+def topic_of(reader: Reader, node: Node) -> tuple[str, str]:
+    """Connection and topic of ``CONNECTION/TOPIC``; the only connection may be left out."""
+    text = reader.text(node, "kafka")
+    name, slash, topic = text.rpartition("/")
+    known = reader.connections
+    if not slash and len(known) == 1:
+        name = next(iter(known))
+    elif not slash:
+        reader.problems.add(
+            node.position, f"expected CONNECTION/TOPIC with one of {', '.join(known) or 'no connections'}; found {text!r}"
+        )
+    elif name not in known:
+        reader.problems.unknown(node.position, "connection", name, known)
+    if not topic:
+        reader.problems.add(node.position, f"expected a topic's name; found {text!r}")
+    return name, topic
+
+
+def _shown(entry: Node) -> str:
+    return f"{{{', '.join(entry.map)}}}" if entry.is_map else entry.shown()
+
+
+def _substitute(reader: Reader, node: Node) -> None:
+    for child in [*node.map.values(), *node.items]:
+        _substitute(reader, child)
+    if node.text is None or "${" not in node.text:
+        return
+
+    def value(found: re.Match[str]) -> str:
+        if found[1] is not None:
+            return _secret(reader, node, found[1])
+        given = os.environ.get(found[2], found[3])
+        if given is None:
+            reader.problems.add(node.position, f"expected the environment variable {found[2]}; it is not set")
+        return given or ""
+
+    node.text = _VARIABLE.sub(value, node.text)
+    if "${" in node.text:
+        reader.problems.add(node.position, "expected ${NAME}, ${NAME:-default} or ${file:PATH}; found another use of ${")
+
+
+def _secret(reader: Reader, node: Node, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reader.problems.add(node.position, f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}")
+        return ""

@@ -1,0 +1,247 @@
+"""The language's rules, one by one: a bad file for each, and the one message that it gets, with its place."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from models.application.errors import ApplicationErrors
+from models.application.load import load
+
+FIELDS = "    fields: {ts: timestamp, card: string, amount: float}\n"
+HEAD = "tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n"
+WHOLE = "{}"
+STREAM = HEAD + "    {}\n" + FIELDS
+TOP = HEAD + FIELDS + "{}\n"
+PATTERN = HEAD + FIELDS + "patterns:\n  p:\n    by: card\n    when: amount > 1\n    {}\n"
+TEST = HEAD + FIELDS + "patterns:\n  p:\n    by: card\n    when: amount > 1\n    tests: [{}]\n"
+
+CASES = [
+    # whole
+    (WHOLE, 'tocsin: 2\nname: shop\nstreams:\n  tx:\n    time: ts\n    fields: {ts: timestamp, card: string, amount: float}\n', ["1:9: expected tocsin: 1, the language's version"]),
+    (WHOLE, 'name: shop\nstreams:\n  tx:\n    time: ts\n    fields: {ts: timestamp, card: string, amount: float}\n', ["1:1: expected tocsin: 1, the language's version"]),
+    (WHOLE, 'tocsin: 1\nstreams:\n  tx:\n    time: ts\n    fields: {ts: timestamp, card: string, amount: float}\n', ["1:1: expected name: the application's name; found none"]),
+    (WHOLE, 'tocsin: 1\nname: Shop!\nstreams:\n  tx:\n    time: ts\n    fields: {ts: timestamp, card: string, amount: float}\n', ["2:7: expected an application's name of a-z, 0-9, _ and - that begins with a letter; found 'Shop!'"]),
+    (WHOLE, 'tocsin: 1\nname: x\n', ['1:1: expected streams: at least one stream of events; found none']),
+    (WHOLE, '[1]', ['1:1: expected an application; found a list']),
+    (WHOLE, '', ['1:1: the file is empty; expected an application, as `tocsin init` writes one']),
+    (WHOLE, 'a: [', ["1:5: not YAML: expected the node content, but found '<stream end>'; put the expression in quotes…"]),
+    (WHOLE, 'a:\n\t- b', ['2:1: not YAML: a tab; expected spaces, since YAML does not take tabs for indentation']),
+    (WHOLE, '- : :\n x', ["2:2: not YAML: expected <block end>, but found '<scalar>'; put the expression in quotes…"]),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: tss\n    fields: {ts: timestamp, card: string, amount: float}\n', ["5:11: unknown field as the event's time 'tss'; expected one of ts, card, amount (did you mean ts?)"]),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    fields: {ts: timestamp, card: string, amount: float}\n', ["5:5: expected time: the FIELD with the event's time; found none"]),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    fields: {ts: timestamp?, a: int}\n', ["5:11: expected time 'ts' as a required timestamp; found timestamp?"]),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    fields: {ts: strng}\n', ["6:18: field 'ts': expected bool, int, float, string, decimal(p,s), timestamp, timestamp[s|ms|us|ns], date or list<type>, each with ? if optional; found 'strng' (did you mean string?)"]),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    fields: {ts: timestamp, a: decimal(20,2)}\n', ['6:32: YAML split an expression here; put the expression in quotes: "decimal(20, 2)"', "6:32: field 'a': expected decimal(p,s) with 1 <= p <= 18 and s <= p; found decimal(20,2)"]),
+    (WHOLE, "tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    fields: {ts: timestamp, a: 'decimal(20,2)'}\n", ["6:32: field 'a': expected decimal(p,s) with 1 <= p <= 18 and s <= p; found decimal(20,2)"]),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    fields: {ts: timestamp, a: {path: b}}\n', ["6:32: field 'a': expected its type, such as string or float?; found none"]),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    fields: {ts: timestamp, a: {type: int, pth: b}}\n', ["6:44: unknown key of a field 'pth'… (did you mean path?)"]),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    fields: 5\n', ["6:13: expected fields with their types; found '5'"]),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n', ['5:5: expected fields with their types; found none']),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    join: {owner: {table: peple, on: card}}\n    fields: {ts: timestamp, card: string, amount: float}\ntables:\n  people: {key: id, fields: {id: string, n: int}}\n', ["6:27: unknown table 'peple'; expected one of people (did you mean people?)"]),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    join: {owner: {table: people, on: crad}}\n    fields: {ts: timestamp, card: string, amount: float}\ntables:\n  people: {key: id, fields: {id: string, n: int}}\n', ["6:12: unknown field in join 'crad'; expected one of ts, card, amount, owner.id, owner.n (did you mean card?)"]),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    join: {owner: {table: people}}\n    fields: {ts: timestamp, card: string, amount: float}\ntables:\n  people: {key: id, fields: {id: string, n: int}}\n', ["6:19: expected on: FIELD of join 'owner'; found none"]),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    join: {owner: {table: people, on: amount}}\n    fields: {ts: timestamp, card: string, amount: float}\ntables:\n  people: {key: id, fields: {id: string, n: int}}\n', ["6:12: join 'owner': amount is float, and the key id string"]),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    join: {owner: {table: people, on: [card, amount]}}\n    fields: {ts: timestamp, card: string, amount: float}\ntables:\n  people: {key: id, fields: {id: string, n: int}}\n', ["6:12: table 'people' has the key id; found on: card, amount"]),
+    (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    join: {owner: {tabl: people, on: card}}\n    fields: {ts: timestamp, card: string, amount: float}\ntables:\n  people: {key: id, fields: {id: string, n: int}}\n', ["6:20: unknown key of a join 'tabl'… (did you mean table?)"]),
+    (WHOLE, "tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    join: {card: {table: people, on: card}}\n    fields: {ts: timestamp, card: string, amount: float}\ntables:\n  people: {key: id, fields: {id: string, n: int}}\npatterns:\n  p: {by: card, when: card = 'x'}\n", ["11:23: 'card' is both field card and join card; rename one"]),
+    (WHOLE, "tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    join: {people: card}\n    fields: {ts: timestamp, card: string, amount: float}\ntables:\n  people: {key: id, fields: {id: string, n: int}}\npatterns:\n  p: {by: card, when: people = 'x'}\n", ["11:23: 'people' is a join; expected people.COLUMN"]),
+    # top
+    (TOP, 'patern: {}', ["7:1: unknown key of an application 'patern'… (did you mean patterns?)"]),
+    (TOP, 'patterns: {p: {by: card, when: amount in (1, 2, 3)}}', ['7:32: YAML split an expression here; put the expression in quotes: "amount in (1, 2, 3)"']),
+    (TOP, 'patterns:\n  p: {by: card, when: in_list(card, a)}', ['8:23: YAML split an expression here; put the expression in quotes: "in_list(card, a)"', "8:23: expected in_list(value, 'name'); found 'in_list(card, a)'"]),
+    (TOP, 'patterns:\n  p: {by: card, when: amount > 1, by}', ["8:35: key 'by' has no value; expected by: VALUE"]),
+    (TOP, 'patterns:\n  p: {by: [card, coalesce(a, b)], when: amount > 1}', ["8:11: unknown field of tx 'coalesce(a, b)'; expected one of ts, card, amount", '8:18: YAML split an expression here; put the expression in quotes: "coalesce(a, b)"']),
+    (TOP, 'patterns:\n  p: {by: card, when: (amount > 1}', ["8:33: not an SQL expression: Expecting ) near '1'; put the expression in quotes"]),
+    (TOP, "patterns:\n  p:\n    by: card\n    when: case when card = 'a: b' then true end", ["10:30: not YAML: mapping values are not allowed here; put the expression in quotes…"]),
+    (TOP, "patterns:\n  p:\n    by: card\n    when: 'a' = card", ["10:15: not YAML: expected <block end>, but found '<scalar>'; put the expression in quotes…"]),
+    (TOP, "patterns:\n  p:\n    by: card\n    when: card = 'a #b'", ['10:18: not an SQL expression: a quote is missing; put the expression in quotes']),
+    (TOP, 'patterns:\n  p:\n    by: card\n    when: *x > 3', ["10:11: not YAML: found undefined alias 'x'; put the expression in quotes…"]),
+    (TOP, 'patterns:\n  p:\n    by: card\n    when: !x > 3', ["10:16: not YAML: expected a comment or a line break, but found '3'; put the expression in quotes…"]),
+    (TOP, 'patterns:\n  p:\n    by: card\n    when: !x a > 3', ["10:11: expected a value; found the YAML tag '!x'; put the expression in quotes", "10:14: unknown name 'a'"]),
+    (TOP, "patterns:\n  p:\n    by: card\n    when: |\n      amount > 1\n        and crad = 'x'", ["12:13: unknown name 'crad' (did you mean card?)"]),
+    (TOP, "patterns:\n  p:\n    by: card\n    when: >-\n      amount > 1\n      and crad = 'x'", ["12:11: unknown name 'crad' (did you mean card?)"]),
+    (TOP, 'patterns:\n  p:\n    by: card\n    when: "card = \\"x\\" or crad = \'x\'"', ["10:20: unknown name 'x'", "10:28: unknown name 'crad' (did you mean card?)"]),
+    (TOP, "patterns:\n  p:\n    by: card\n    when: 'card = ''x'' and crad = ''x'''", ["10:29: unknown name 'crad' (did you mean card?)"]),
+    (TOP, 'params: {x: 5}\npatterns:\n  p:\n    by: card\n    when: amount > 1\n    suppress: {cooldown: $x}', ["12:26: expected cooldown as a duration such as 30s, 10m or 1h30m; found '$x', a parameter of type int"]),
+    (TOP, "features:\n  f: {count: true, by: card, over: 1h}\npatterns:\n  p: {by: card, when: 'f[nope] > 1'}", ["10:24: unknown field of tx 'nope' as the role of 'f'"]),
+    (TOP, "features:\n  f: {count: true, by: card, over: 1h}\npatterns:\n  p: {by: card, when: 'f[card, amount] > 1'}", ["10:24: 'f' is by card; found 2 field(s) as its role"]),
+    (TOP, 'features:\n  f: {count: yes, by: card, over: 1h}', ["8:14: expected count: true; found 'yes'"]),
+    (TOP, 'features:\n  f: {count: true, by: card, over: 0s}', ["8:36: expected over as a duration of more than 0s such as 30s, 10m or 1h30m; found '0s'"]),
+    (TOP, 'features:\n  f: {count: true, sum: amount, by: card, over: 1h}', ['8:6: expected one aggregate of count, sum, mean, min, max, std, distinct, first, last, quantile, previous, since_last, is_new, ratio; found count, sum']),
+    (TOP, 'features:\n  f: {count: true, by: card, over: [1h, 2h]}\n  f_1h: {count: true, by: card}', ["9:9: feature 'f_1h' is defined twice, since over: [..] names them; rename one"]),
+    (TOP, 'features:\n  f: {sum: amount, by: card, q: 0.5}', ['8:33: q belongs to quantile; found it beside sum']),
+    (TOP, 'features:\n  f: {quantile: amount, by: card, q: 1.5}', ['8:38: expected q from 0 to 1; found 1.5']),
+    (TOP, 'features:\n  f: {sum: amount, by: card, every: 1h}', ['8:37: expected over beside every; found none']),
+    (TOP, 'features:\n  f: {sum: nope, by: card, over: 1h}\npatterns:\n  p: {by: card, when: f > 1}', ["8:12: unknown name 'nope'"]),
+    (TOP, 'features:\n  f: {sum: amount, by: crad, over: 1h}', ["8:24: unknown field of tx 'crad'; expected one of ts, card, amount (did you mean card?)"]),
+    (TOP, 'features:\n  f: {sum: amount, by: card, over: 1h, of: txx}', ["8:44: unknown stream 'txx'; expected one of tx (did you mean tx?)"]),
+    (TOP, 'features:\n  a: {sum: b, by: card, over: 1h}\n  b: {sum: a, by: card, over: 1h}', ['8:6: features read each other in a circle: a -> b -> a']),
+    (TOP, 'features:\n  amount: {sum: amount, by: card, over: 1h}\npatterns:\n  p: {by: card, when: amount > 1}', ["8:17: 'amount' is both field amount and feature or score amount; rename one", "10:23: 'amount' is both field amount and feature or score amount; rename one"]),
+    (TOP, 'features:\n  f: {sum: amount, by: card}\nscores:\n  f: {zscore: amount, by: card}', ["10:3: 'f' is both a feature and a score; rename one"]),
+    (TOP, 'scores:\n  s: {points: 5}', ["8:15: expected points as {CONDITION: NUMBER}; found '5'"]),
+    (TOP, 'scores:\n  s: {points: {"amout > 1": 5}}', ["8:16: unknown name 'amout' (did you mean amount?)"]),
+    (TOP, 'scores:\n  s: {by: card}', ['8:6: expected one score of zscore, points; found none']),
+    (TOP, 'scores:\n  s: {zscore: card, by: card}', ["8:15: 'card' gives string; expected float"]),
+    (TOP, 'scores:\n  s: {mad: amount, by: card}', ["8:7: score 'mad' is not in this version"]),
+    (TOP, 'scores:\n  s: {seasonal: amount, by: card}', ["8:7: score 'seasonal' is not in this version"]),
+    (TOP, 'scores:\n  s: {isolation_forest: amount, by: card}', ["8:7: score 'isolation_forest' is not in this version"]),
+    (TOP, 'scores:\n  s: {half_space: amount, by: card}', ["8:7: score 'half_space' is not in this version"]),
+    (TOP, 'scores:\n  s: {model: amount, by: card}', ["8:7: score 'model' is not in this version"]),
+    (TOP, 'rollups: {}', ["7:1: 'rollups' is not in this version"]),
+    (TOP, 'labels: {}', ["7:1: 'labels' is not in this version"]),
+    (TOP, 'respond: {}', ["7:1: 'respond' is not in this version"]),
+    (TOP, 'endpoints: {}', ["7:1: 'endpoints' is not in this version"]),
+    (TOP, 'inbound: {}', ["7:1: 'inbound' is not in this version"]),
+    (TOP, 'teams: {}', ["7:1: 'teams' is not in this version"]),
+    (TOP, 'storm: {}', ["7:8: 'storm' is not in this version"]),
+    (TOP, 'patterns:\n  p: {by: card, sequence: []}', ["8:17: 'sequence' is not in this version"]),
+    (TOP, 'patterns:\n  p: {by: card, all: []}', ["8:17: 'all' is not in this version"]),
+    (TOP, 'patterns:\n  p: {by: card, any: []}', ["8:17: 'any' is not in this version"]),
+    (TOP, 'patterns:\n  p: {by: card, absence: []}', ["8:17: 'absence' is not in this version"]),
+    (TOP, "patterns:\n  p: {by: card, when: geo(card).country = 'DE'}", ['8:27: geo() is not in this version']),
+    (TOP, 'tables:\n  people: {fields: {id: string, n: int}}', ["8:11: expected key: the field or fields that a row of table 'people' is found by; found none"]),
+    (TOP, 'tables:\n  people: {key: idd, fields: {id: string, n: int}}', ["8:17: unknown field as a table's key 'idd'; expected one of id, n (did you mean id?)"]),
+    (TOP, 'tables:\n  people: {key: id, refresh: 5m, fields: {id: string, n: int}}', ["8:21: 'refresh' is not in this version"]),
+    (TOP, 'tables:\n  people: {key: id, time: nope, fields: {id: string, n: int}}', ["8:27: unknown field 'nope'; expected one of id, n"]),
+    (TOP, 'tables:\n  tx: {key: id, fields: {id: string}}', ["8:3: 'tx' is both one of the streams and one of the tables; rename one"]),
+    (TOP, 'patterns:\n  select: {by: card, when: amount > 1}', ["8:3: 'select' is a reserved word of SQL; expected another name for the pattern"]),
+    (TOP, 'patterns:\n  P: {by: card, when: amount > 1}', ["8:3: expected a pattern's name of a-z, 0-9 and _ that begins with a letter; found 'P'"]),
+    (TOP, 'patterns:\n  p: {by: card, when: amount > 1, on: t}', ["8:39: unknown stream 't'; expected one of tx (did you mean tx?)"]),
+    (TOP, 'patterns:\n  p: {by: card}', ['8:6: expected when: CONDITION; found none']),
+    (TOP, 'patterns:\n  p: {by: crad, when: amount > 1}', ["8:11: unknown field of tx 'crad'; expected one of ts, card, amount (did you mean card?)"]),
+    (TOP, 'patterns:\n  p: {by: card, when: amout > 1}', ["8:23: unknown name 'amout' (did you mean amount?)"]),
+    (TOP, 'patterns:\n  p: {by: card, when: amount}', ["8:23: 'amount' gives float; expected bool"]),
+    (TOP, 'patterns:\n  p: {by: card, when: q}\n  q: {by: card, when: p}', ['9:6: patterns read each other in a circle: p -> q -> p']),
+    (TOP, 'patterns:\n  p: {by: card, when: amount > $big}', ['8:32: unknown parameter $big']),
+    (TOP, 'patterns:\n  p: {by: card, when: foo(amount)}', ["8:23: unknown function foo (did you mean floor?) in 'FOO(amount)'"]),
+    (TOP, 'patterns:\n  p: {by: card, when: card > 1}', ["8:23: cannot compare string with int in 'card > 1'"]),
+    (TOP, 'patterns:\n  p: {by: card, when: now() > ts}', ["8:23: unknown function now in 'NOW()'"]),
+    (TOP, 'patterns:\n  p: {by: card, when: "in_list(card, \'x\')"}', ["8:24: unknown list 'x'"]),
+    (TOP, 'patterns:\n  p: {by: card, when: "in_calendar(ts, \'x\')"}', ["8:24: unknown calendar 'x'"]),
+    (TOP, 'patterns:\n  p: [1]', ['8:6: expected a pattern as a mapping; found a list']),
+    (TOP, 'patterns: [1]', ['7:11: expected patterns by name; found a list']),
+    (TOP, 'params: {a: x}', ["7:13: expected parameter 'a' as a number or duration; found 'x'"]),
+    (TOP, 'params: {a: {value: 5, range: 1}}', ['7:31: expected range as "LOW..HIGH"; found \'1\'']),
+    (TOP, "params: {a: {value: 5, range: '10..20'}}", ["7:31: parameter 'a': expected a value in 10..20; found 5"]),
+    (TOP, 'params: {a: {valu: 5}}', ["7:14: unknown key of a param 'valu'… (did you mean value?)"]),
+    (TOP, 'calendars: {c: {tz: Europe/Berln}}', ["7:21: unknown time zone 'Europe/Berln'; expected one such as Europe/Berlin"]),
+    (TOP, "calendars: {c: {hours: '8-18'}}", ['7:24: expected hours as "HH:MM-HH:MM"; found \'8-18\'']),
+    (TOP, 'calendars: {c: {days: [mo]}}', ["7:23: unknown day 'mo'; expected one of mon, tue, wed, thu, fri, sat, sun (did you mean mon?)"]),
+    (TOP, 'lists: {l: {file: nowhere}}', ['7:19: nowhere: cannot be read: No such file or directory']),
+    (TOP, 'lists: {l: {}}', ["7:12: expected a list's file or values; found neither"]),
+    (TOP, 'lists: {l: {values: [a], type: int}}', ["7:12: list 'l': expected values of type int; found 'a'"]),
+    (TOP, 'lists: {l: {values: [a], from: x}}', ["7:26: 'from' is not in this version"]),
+    (TOP, 'flags: {to: x}', ["7:13: expected {file: PATH} or {kafka: CONNECTION/TOPIC}; found 'x'"]),
+    (TOP, 'flags: {to: {fil: x}}', ["7:14: unknown key of flags.to 'fil'… (did you mean file?)"]),
+    (TOP, 'flags: {too: {file: x}}', ["7:9: unknown key of flags 'too'… (did you mean to?)"]),
+    (TOP, 'flags: {to: {kafka: main/x}}', ["7:21: unknown connection 'main'; there is none"]),
+    (TOP, "connections: {main: {kafka: {bootstrap.servers: '${NOPE_X}'}}}", ['7:49: expected the environment variable NOPE_X; it is not set']),
+    (TOP, 'connections: {main: {kafk: {}}}', ['7:21: expected a connection as {kafka: {bootstrap.servers: …}}; found {kafk}']),
+    (TOP, "connections: {main: {kafka: {bootstrap.servers: '${file:/nope}'}}}", ['7:49: /nope: cannot be read: No such file or directory']),
+    (TOP, 'include: [nope/*.yaml]', ["7:11: include 'nope/*.yaml': no such file; paths are relative to app.yaml"]),
+    (TOP, 'include: nope.yaml', ["7:10: expected include as a list such as [patterns/*.yaml]; found 'nope.yaml'"]),
+    (TOP, 'tests: [{given: [], expect: [{pattern: q}]}]', ["7:40: unknown pattern 'q'; there is none"]),
+    (TOP, 'name: again', ["7:1: key 'name' stands twice; expected it once"]),
+    # stream
+    (STREAM, "from: {schedule: '0 2 * * *'}", ["6:12: 'schedule' is not in this version"]),
+    (STREAM, 'format: avro', ["6:13: 'avro' is not in this version"]),
+    (STREAM, 'format: jsn', ["6:13: expected format as one of json, csv, parquet, debezium; found 'jsn' (did you mean json?)"]),
+    (STREAM, 'from: tx.jsonl', ["6:11: expected from as {file: PATH} or {kafka: CONNECTION/TOPIC}; found 'tx.jsonl'"]),
+    (STREAM, 'from: {file: a, kafka: b}', ['6:11: expected one of file, files and kafka in from; found file and kafka']),
+    (STREAM, 'from: {fil: a}', ["6:12: unknown key of from 'fil'… (did you mean file?)"]),
+    (STREAM, 'from: {kafka: main/tx}', ["5:5: stream 'tx' reads Kafka: expected lateness; found none (0s if partitions are in order)", "6:19: unknown connection 'main'; there is none"]),
+    (STREAM, 'from: {kafka: main/tx}\n    lateness: 5s', ["6:19: unknown connection 'main'; there is none"]),
+    (STREAM, 'from: {files: a, as: parts}', ["6:26: expected as as partitions; found 'parts' (did you mean partitions?)"]),
+    (STREAM, "from: {file: '${X}/a'}", ["6:18: ${NAME} works in connections only; found '${X}/a'; use --input or --with instead"]),
+    (STREAM, 'snapshot: includ', ["6:15: expected snapshot as include; found 'includ' (did you mean include?)"]),
+    (STREAM, 'before: all', ["6:13: expected before as full; found 'all'"]),
+    (STREAM, 'id: nope', ["6:9: unknown field 'nope'; expected one of ts, card, amount"]),
+    (STREAM, 'partitioned_by: nope', ["6:21: unknown field as partitioned_by 'nope'; expected one of ts, card, amount"]),
+    (STREAM, 'correlation: nope', ["6:18: unknown field as correlation (or header:NAME) 'nope'; expected one of ts, card, amount"]),
+    (STREAM, 'max_dead: 500%', ["6:15: expected max_dead as a share from 0 to 100%, such as 5%; found '500%'"]),
+    (STREAM, 'max_dead: x', ["6:15: expected max_dead as a share from 0 to 100%, such as 5%; found 'x'"]),
+    (STREAM, 'dedup: x', ["6:12: expected dedup as a duration such as 30s, 10m or 1h30m; found 'x'"]),
+    (STREAM, 'where: amount', ["6:12: 'amount' gives float; expected bool"]),
+    (STREAM, 'where: b\n    derive: {b: amount > 1}', ["6:12: unknown name 'b'"]),
+    (STREAM, 'derive: {amount: amount + 1}', ["6:22: 'amount' is both field amount and derived field amount; rename one"]),
+    (STREAM, 'derive: {b: nope + 1, c: b + 1}', ["6:17: unknown name 'nope'"]),
+    (STREAM, 'derive: 5', ["6:13: expected derive as {NAME: EXPRESSION}; found '5'"]),
+    # table
+    # pattern
+    (PATTERN, "  and crad = 'x'\n    title: 'a {amount} ''b'' {crad}'", ["11:11: unknown name 'crad' (did you mean card?)", "12:31: unknown name 'crad' (did you mean card?)"]),
+    (PATTERN, '  and > 3', ["11:13: not an SQL expression: something is missing after '3'"]),
+    (PATTERN, 'priority: 7', ["11:15: expected priority as a number from 1 to 3; found '7'"]),
+    (PATTERN, 'priority: x', ["11:15: expected priority as a number from 1 to 3; found 'x'"]),
+    (PATTERN, 'title:', ['11:5: expected a value of title; found nothing']),
+    (PATTERN, 'within: 10m', ["11:5: 'within' belongs to a sequence; expected it beside sequence, all or any"]),
+    (PATTERN, 'volatile: true', ["11:5: 'volatile' is not in this version"]),
+    (PATTERN, 'on_clear: flag', ['11:15: expected clear: CONDITION beside on_clear; found none']),
+    (PATTERN, 'on_clear: flg\n    clear: amount < 1', ["11:15: expected on_clear as flag; found 'flg' (did you mean flag?)"]),
+    (PATTERN, 'active: {inn: x}', ['11:13: expected active as {in: CALENDAR} or {not_in: CALENDAR}; found a mapping']),
+    (PATTERN, 'active: {in: x}', ["11:18: unknown calendar 'x'; there is none"]),
+    (PATTERN, 'labels: [a]', ['11:13: expected labels as {NAME: VALUE}; found a list']),
+    (PATTERN, 'version: abc', ["11:14: expected version as a number such as 2 or 2.1; found 'abc'"]),
+    (PATTERN, 'severity: []', ['11:15: expected severity as text; found a list']),
+    (PATTERN, 'severity: {hgh: true}', ["11:16: unknown severity 'hgh'; expected one of info, low, medium, high, critical (did you mean high?)"]),
+    (PATTERN, 'mode: lve', ["11:11: expected mode as one of live, shadow, part, off; found 'lve' (did you mean live?)"]),
+    (PATTERN, 'trigger: edges', ["11:14: expected trigger as one of each, edge; found 'edges' (did you mean edge?)"]),
+    (PATTERN, 'hold: 5 of 3', ["11:11: expected hold as N of M with N <= M; found '5 of 3'"]),
+    (PATTERN, 'hold: x', ["11:11: expected hold as a duration such as 30s, 10m or 1h30m; found 'x'"]),
+    (PATTERN, 'hold: 0s', ["11:11: expected hold as a duration of more than 0s such as 30s, 10m or 1h30m; found '0s'"]),
+    (PATTERN, 'evidence: 5', ["11:15: expected evidence as a mapping; found '5'"]),
+    (PATTERN, 'evidence: {last: 0}', ["11:22: expected evidence.last as a number of at least 1; found '0'"]),
+    (PATTERN, 'suppress: 5m', ["11:15: expected suppress as a mapping; found '5m'"]),
+    (PATTERN, 'suppress: {cooldown: 0s}', ["11:26: expected cooldown as a duration of more than 0s such as 30s, 10m or 1h30m; found '0s'"]),
+    (PATTERN, 'suppress: {cooldown: 1h, debounce: 1m}', ['11:15: expected one of cooldown, debounce, batch; found cooldown and debounce']),
+    (PATTERN, 'suppress: {cooldown: 1 month}', ["11:26: expected cooldown as a duration such as 30s, 10m or 1h30m; found '1 month'"]),
+    (PATTERN, 'suppress: {cooldown: $x}', ["11:26: unknown parameter 'x'; there is none"]),
+    (PATTERN, 'suppress: {cooldown: 99999999999d}', ["11:26: expected cooldown as a duration such as 30s, 10m or 1h30m; found '99999999999d'"]),
+    (PATTERN, 'expires: 0s', ["11:14: expected expires as a duration of more than 0s such as 30s, 10m or 1h30m; found '0s'"]),
+    (PATTERN, 'guard: amount', ["11:12: 'amount' gives float; expected bool"]),
+    (PATTERN, "title: '{amout}'", ["11:14: unknown name 'amout' (did you mean amount?)"]),
+    (PATTERN, 'enrich: []', ["11:5: 'enrich' is not in this version"]),
+    (PATTERN, 'suppress: {per: amount}', ["11:21: 'per' of suppress is not in this version"]),
+    (PATTERN, 'tests: 5', ["11:12: expected tests as a list; found '5'"]),
+    # test
+    (TEST, '{given: [], expct: []}', ["11:25: unknown key of a test 'expct'… (did you mean expect?)"]),
+    (TEST, '{given: []}', ['11:13: expected expect as a list; found none']),
+    (TEST, '{given: [], expect: [{kye: a}]}', ["11:35: unknown key of an expected flag 'kye'… (did you mean key?)"]),
+    (TEST, '{given: [], expect: [], refuse: x}', ["11:37: 'refuse' is not in this version"]),
+    (TEST, '{given: [5], expect: []}', ["11:22: expected a line such as {on: STREAM, at: 10s, …}; found '5'"]),
+    (TEST, '{given: [{at: 0s, crad: a}], expect: []}', ["11:37: unknown field of tx 'crad'; expected one of ts, card, amount (did you mean card?)"]),
+    (TEST, '{given: [{at: 0s, amount: a}], expect: []}', ["11:39: field 'amount': expected float; found 'a'"]),
+    (TEST, '{given: [{time: 1700000000, card: a}], expect: []}', ["11:29: expected a moment such as 2024-01-01T00:00:00Z; found '1700000000' (timestamp has no unit: a number is never guessed)"]),
+    (TEST, '{given: [{ts: 1700000000, card: a}], expect: []}', ["11:27: expected a moment such as 2024-01-01T00:00:00Z; found '1700000000' (timestamp has no unit: a number is never guessed)"]),
+    (TEST, '{given: [{card: a}], expect: []}', ['11:22: expected at: OFFSET or time: MOMENT; found neither']),
+    (TEST, '{given: [{at: 0s, ref: a}, {at: 1s, ref: a}], expect: []}', ["11:13: expected each ref of a test once; found 'a' twice"]),
+    (TEST, '{given: [{on: ty, at: 0s}], expect: []}', ["11:27: unknown stream or table 'ty'; expected one of tx"]),
+    (TEST, '{given: [], expect: [{kind: mach}]}', ["11:41: expected kind as one of match, cleared, timeout, storm; found 'mach' (did you mean match?)"]),
+    (TEST, '{given: [], expect: [], end: opn}', ["11:42: expected end as open; found 'opn' (did you mean open?)"]),
+    (TEST, '{given: [{advance: x}], expect: []}', ["11:32: expected advance as a duration such as 10s; found 'x'"]),
+    (TEST, '{given: [{restart: 1h}], expect: []}', ["11:32: expected {restart: true} and nothing beside it; found '1h'"]),
+    (TEST, '{given: [], expect: [{at: zz}]}', ["11:39: expected at as a duration such as 10s; found 'zz'"]),
+    (TEST, '{given: [{at: 0s, scores: {x: 1}}], expect: []}', ["11:22: 'scores' of a test is not in this version"]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("frame", "text", "expected"), CASES, ids=range(len(CASES)))
+def test_each_mistake_is_told_once_at_its_place(frame: str, text: str, expected: list[str], tmp_path: Path) -> None:
+    """``…`` stands for a list of known names."""
+    found = errors_of(frame.replace("{}", text, 1), tmp_path)
+    assert len(found) == len(expected), found
+    for error, wanted in zip(found, expected, strict=True):
+        begin, _, end = wanted.partition("…")
+        assert error.startswith(begin) and error.endswith(end), (error, wanted)
+
+
+def errors_of(text: str, tmp_path: Path) -> list[str]:
+    """What check says of a file, without the file's name."""
+    path = tmp_path / "app.yaml"
+    path.write_text(text)
+    try:
+        load(path)
+    except ApplicationErrors as found:
+        return [error.replace(f"{path}:", "", 1).replace(f"{tmp_path}/", "") for error in found.errors]
+    return []
