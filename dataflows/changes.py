@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from dataflows.batch import BEFORE_ALL, Batch, Rows
 from dataflows.deadlimit import DeadLimit
-from dataflows.decoding.decoded import DeadRow, Decoded, RawRows
+from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, MARKS, NO_TIME, TIME, DeadRow, Decoded, RawRows
 from dataflows.judge import Dead, Judged
 from dataflows.operators.versions import DELETE, SNAPSHOT, UPSERT
 from dataflows.origin import Located
@@ -22,9 +22,6 @@ from dataflows.shard import CHANGE, VERSION
 from models.application.resolved import Table
 from models.values.column import Column
 from models.values.types import INT, TIMESTAMP
-
-TIME, IS_SNAPSHOT, IS_DELETE, IS_CHANGE = "__time", "__snapshot", "__delete", "__change"
-"""Columns that the decoder of changes adds: time (timestamp), and whether a row is a snapshot's, a deletion, a change at all."""
 
 
 class ChangeJudge:
@@ -55,22 +52,31 @@ class ChangeJudge:
     def judge(self, raw: RawRows, decoded: Decoded, topic: str, first_number: int, partition_number: int = 0) -> Judged:
         """Judge the changes of one read, in order."""
         place = Located(decoded.chunk, topic, partition_number, np.arange(first_number, first_number + decoded.n))
-        time: NDArray[np.int64] = decoded.columns[TIME].values
+        time = self._times(decoded)
         good: NDArray[np.bool_] = decoded.columns[IS_CHANGE].values.copy()
         good[[row.row for row in decoded.dead]] = False
         snapshot: NDArray[np.bool_] = decoded.columns[IS_SNAPSHOT].values & good
         leading = self._leading(snapshot, good)
-        bounds = self._move(time, good & ~leading)
+        bounds = self._move(time, good & ~leading & (time != NO_TIME))
+        time = np.where(time == NO_TIME, bounds, time)
         effective = np.where(leading, self._since(decoded, leading), np.maximum(time, bounds))
         self.limit.count(decoded.n, sorted(row.row for row in decoded.dead), topic, first_number)
         return Judged(
-            self._batch(raw, decoded, place, np.flatnonzero(good), effective, snapshot),
+            self._batch(raw, decoded, place, np.flatnonzero(good), time, effective, snapshot),
             self.bound,
             decoded.n,
             dead=[self._dead(place, row) for row in decoded.dead],
             filtered=decoded.n - int(good.sum()) - len(decoded.dead),
             counts={"late_changes": int((good & ~leading & (time < bounds)).sum())},
         )
+
+    def _times(self, decoded: Decoded) -> NDArray[np.int64]:
+        """When each change happened: the table's ``time``, else what the change itself says."""
+        times: NDArray[np.int64] = decoded.columns[TIME].values
+        if self.table.time is None:
+            return times
+        column = decoded.columns[self.table.time]
+        return np.where(column.is_valid(), column.values, times)
 
     def _leading(self, snapshot: NDArray[np.bool_], good: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which rows belong to the run of snapshot rows at the partition's begin."""
@@ -107,14 +113,15 @@ class ChangeJudge:
         decoded: Decoded,
         place: Located,
         rows: NDArray[np.int64],
+        time: NDArray[np.int64],
         effective: NDArray[np.int64],
         snapshot: NDArray[np.bool_],
     ) -> Batch | None:
         if not len(rows):
             return None
         kind = np.where(decoded.columns[IS_DELETE].values, DELETE, np.where(snapshot, SNAPSHOT, UPSERT))
-        columns = {name: column for name, column in decoded.columns.items() if not name.startswith("__")}
-        columns[VERSION] = Column(TIMESTAMP, decoded.columns[TIME].values)
+        columns = {name: column for name, column in decoded.columns.items() if name not in MARKS}
+        columns[VERSION] = Column(TIMESTAMP, time)
         columns[CHANGE] = Column(INT, kind.astype(np.int64))
         partition = np.full(decoded.n, self.partition, np.int32)
         references = Rows([place], np.zeros(decoded.n, np.int32), np.arange(decoded.n))

@@ -83,7 +83,7 @@ def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:
     from dataflows.decoding.debezium import DebeziumChunk
     from dataflows.decoding.json import JsonChunk
     from dataflows.origin import Located
-    from dataflows.readers import decoder_of
+    from dataflows.readers import change_reader
 
     match state["form"]:
         case "located":
@@ -95,5 +95,5 @@ def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:
         case "csv":
             return CsvChunk(rows_from(state), source.fields)
         case "debezium":
-            return DebeziumChunk(rows_from(state), decoder_of(source, frozenset(), frozenset()))  # type: ignore[arg-type]
+            return DebeziumChunk(rows_from(state), change_reader(source))
     return JsonChunk(rows_from(state), source.fields)

@@ -6,7 +6,7 @@ depends on the partition's content alone, never on how it was cut into batches.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,11 +15,10 @@ from numpy.typing import NDArray
 
 from dataflows.batch import BEFORE_ALL, Batch, Rows
 from dataflows.deadlimit import DeadLimit
-from dataflows.decoding.decoded import DeadRow, Decoded, RawRows, Reason
+from dataflows.decoding.decoded import IS_CHANGE, IS_SNAPSHOT, MARKS, DeadRow, Decoded, RawRows, Reason
 from dataflows.dedup import Dedup
 from dataflows.origin import Located
 from models.application.resolved import Stream
-from models.values.column import Column
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +105,12 @@ class Judge:
             dead.pop(int(row), None)
         good = np.ones(decoded.n, np.bool_)
         good[list(dead)] = False
-        late = self._move(time, good, self._time_is_valid(decoded, dropped, dead), bounds := np.empty(decoded.n, np.int64))
+        moves = self._time_is_valid(decoded, dropped, dead)
+        skipped = self._no_events(decoded)
+        if skipped is not None:
+            good &= ~skipped
+            moves &= ~skipped
+        late = self._move(time, good, moves, bounds := np.empty(decoded.n, np.int64))
         kept = good & ~late & ~dropped
         late &= good & ~dropped
         duplicates = self._repeated(decoded, place, time, kept)
@@ -117,7 +121,7 @@ class Judge:
             decoded.n,
             [self._late(place, int(row), int(time[row]), int(bounds[row])) for row in np.flatnonzero(late)],
             [self._dead(place, raw, row) for _, row in sorted(dead.items())],
-            int(dropped.sum()),
+            int((dropped if skipped is None else dropped | (skipped & ~_at(dead, decoded.n))).sum()),
             duplicates,
         )
 
@@ -127,6 +131,13 @@ class Judge:
         ahead = np.flatnonzero(time > raw.timestamps + self.stream.max_ahead)
         detail = "its time is more than max_ahead after the record's timestamp"
         return {int(r): DeadRow(int(r), Reason.FUTURE_TIME, self.stream.time, detail) for r in ahead if int(r) not in dead}
+
+    def _no_events(self, decoded: Decoded) -> NDArray[np.bool_] | None:
+        """Records of a stream of changes that are no events: markers, tombstones, and a snapshot's rows unless included."""
+        if IS_CHANGE not in decoded.columns:
+            return None
+        skipped: NDArray[np.bool_] = ~decoded.columns[IS_CHANGE].values
+        return skipped if self.stream.snapshot else skipped | decoded.columns[IS_SNAPSHOT].values
 
     def _dropped(self, decoded: Decoded, dead: dict[int, DeadRow]) -> NDArray[np.bool_]:
         if self.stream.where is None:
@@ -178,7 +189,7 @@ class Judge:
         if not kept.any():
             return None
         rows = Rows([place], np.zeros(n, np.int32), np.arange(n))
-        columns: dict[str, Column] = dict(decoded.columns)
+        columns = {name: column for name, column in decoded.columns.items() if name not in MARKS}
         partition = np.full(n, self.partition, np.int32)
         batch = Batch(self.source, time, partition, raw.offset, columns, rows)
         return batch if kept.all() else batch.take(np.flatnonzero(kept))
@@ -191,3 +202,9 @@ class Judge:
         number = int(place.numbers[row.row])
         value = place.raw(row.row)
         return Dead(self.stream.name, row.reason, row.detail, place.topic, place.partition, number, value)
+
+
+def _at(rows: Iterable[int], n: int) -> NDArray[np.bool_]:
+    mask = np.zeros(n, np.bool_)
+    mask[list(rows)] = True
+    return mask

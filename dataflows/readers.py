@@ -13,6 +13,7 @@ from dataflows.decoding.csv import CsvDecoder, csv_blocks
 from dataflows.decoding.debezium import DebeziumDecoder
 from dataflows.decoding.decoded import Decoded, Decoder
 from dataflows.decoding.json import JsonDecoder
+from dataflows.decoding.strict_debezium import TIME_FIELD, ChangeReader, ChangeRules
 from dataflows.engine import Reader
 from dataflows.judge import Judge, Judged
 from dataflows.prelude import StaticTable
@@ -93,10 +94,21 @@ def decoder_of(source: Stream | Table, wanted: frozenset[str], first: frozenset[
     """The decoder of a source's format."""
     match source.format:
         case "debezium":
-            return DebeziumDecoder(source.fields, wanted, first, source.key if isinstance(source, Table) else ())
+            return DebeziumDecoder(source.fields, wanted, first, _rules(source))
         case "csv":
             return CsvDecoder(source.fields, wanted, first)
     return JsonDecoder(source.fields, wanted, first)
+
+
+def change_reader(source: Stream | Table) -> ChangeReader:
+    """The strict reading of a source's changes."""
+    return ChangeReader(source.fields, frozenset(), _rules(source))
+
+
+def _rules(source: Stream | Table) -> ChangeRules:
+    if isinstance(source, Table):
+        return ChangeRules(tuple(source.key), timed=source.time is None)
+    return ChangeRules(source.key, timed=source.time == TIME_FIELD, whole_before=source.before_full, is_table=False)
 
 
 def _readers_of(plan: Plan, name: str, place: int, first: int) -> Iterator[Reader]:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from dataflows.batch import AFTER_ALL
-from dataflows.changes import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME, ChangeJudge
-from dataflows.decoding.decoded import Decoded, RawRows
+from dataflows.changes import ChangeJudge
+from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME, Decoded, RawRows
 from dataflows.engine import Engine
 from dataflows.held import plain_rows
 from dataflows.judge import Judge, Judged
@@ -50,7 +50,7 @@ class GivenChunk:
 
     def fields(self, row: int) -> dict[str, Any]:
         """All declared fields; one not given is null."""
-        return {name: self.lines[row].values.get(name) for name in self.declared}
+        return {name: given_value(self.lines[row], spec) for name, spec in self.declared.items()}
 
     def raw(self, row: int) -> bytes:
         """The line's reference."""
@@ -67,6 +67,22 @@ class GivenChunk:
     def snapshot(self) -> dict[str, Any]:
         """The lines as plain values."""
         return plain_rows(self, len(self.lines))
+
+
+def given_value(line: Given, spec: FieldSpec) -> Any:
+    """A field of a given line; of a change also what its op, its image before and both images together say."""
+    match spec.path[0]:
+        case "__op":
+            return line.op
+        case "__time":
+            return line.time
+        case "__before":
+            return None if line.before is None else line.before.get(spec.name.removeprefix("before."))
+        case "__changed":
+            name = spec.path[1]
+            known = line.before is not None and name in line.before and line.op != "d"
+            return line.before[name] != line.values.get(name) if known and line.before else None
+    return line.values.get(spec.name)
 
 
 class GivenReader:
@@ -95,8 +111,9 @@ class GivenReader:
         """Judge given lines."""
         source = self.judge.stream if isinstance(self.judge, Judge) else self.judge.table
         chunk = GivenChunk(lines, source.fields)
-        columns = {n: column_of(source.fields[n].type, [_value(line, n, source) for line in lines]) for n in self.wanted}
-        if isinstance(self.judge, ChangeJudge):
+        specs = [source.fields[name] for name in self.wanted]
+        columns = {spec.name: column_of(spec.type, [given_value(line, spec) for line in lines]) for spec in specs}
+        if source.format == "debezium":
             columns[TIME] = column_of(TIMESTAMP, [line.time for line in lines])
             columns[IS_SNAPSHOT] = column_of(BOOL, [line.op == "r" for line in lines])
             columns[IS_DELETE] = column_of(BOOL, [line.op == "d" for line in lines])
@@ -117,19 +134,6 @@ class GivenReader:
         """Go on with a new judge that knows what was saved of the old one."""
         judge.restore(self.judge.snapshot())
         self.judge = judge
-
-
-def _value(line: Given, name: str, source: Stream | Table) -> Any:
-    """A field's value; of a line of changes also ``op``, ``before.f`` and ``changed(f)``."""
-    if name in line.values:
-        return line.values[name]
-    if name == "op" and source.format == "debezium":
-        return line.op
-    before = line.before or {}
-    if name.startswith("changed("):
-        field = name[8:-1]
-        return line.values.get(field) != before[field] if field in before else None
-    return before.get(name.removeprefix("before."))
 
 
 def run_tests(application: Application) -> Iterator[TestResult]:

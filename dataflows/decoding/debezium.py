@@ -1,121 +1,118 @@
-"""Debezium change records to typed columns: of tables, and of streams of changes."""
+"""Debezium change records to typed columns: kernels for what is plain, the strict reading for the rest, one verdict from both."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.changes import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME
-from dataflows.decoding.decoded import DeadRow, Decoded, RawRows, Reason, rows_state
+from dataflows.decoding.decoded import (
+    IS_CHANGE, IS_DELETE, IS_SNAPSHOT, NO_TIME, TIME, DeadRow, Decoded, RawRows, rows_state,
+)  # fmt: skip
+from dataflows.decoding.images import Envelopes, ImageScanner, look_at
 from dataflows.decoding.json import raw_rows
 from dataflows.decoding.moments import MAX_TIME, MIN_TIME
-from dataflows.decoding.strict import Bad, Number, check_text, convert
+from dataflows.decoding.scanned import Scanned
+from dataflows.decoding.strict_debezium import TIME_FIELD, ChangeReader, ChangeRules
 from models.application.resolved import FieldSpec
-from models.events.debezium import Change, change_id, plain_value, read_change, units_of
-from models.values.column import Column, column_of
-from models.values.types import BOOL, TIMESTAMP, Kind
+from models.events.debezium import Change, change_id
+from models.values.column import Column, different
+from models.values.strings import Strings
+from models.values.types import BOOL, STRING, TIMESTAMP
 
-_NOT_FINITE = frozenset({"NAN", "NaN", "POSITIVE_INFINITY", "NEGATIVE_INFINITY", "Infinity", "-Infinity"})
+_DELETE, _READ = ord("d"), ord("r")
 
 
 class DebeziumDecoder:
     """Decodes changes; besides the wanted fields come the time, and whether a row is a snapshot's, a deletion, a change."""
 
     def __init__(
-        self, fields: Mapping[str, FieldSpec], wanted: frozenset[str], first: frozenset[str], key: Sequence[str] = ()
+        self, fields: Mapping[str, FieldSpec], wanted: frozenset[str], first: frozenset[str], rules: ChangeRules | None = None
     ) -> None:
         self.declared = fields
         self.wanted = wanted
-        self.first = first
-        self.key = tuple(key)
+        self.rules = rules or ChangeRules()
+        self.reader = ChangeReader(fields, first, self.rules)
+        self.compared = {name: spec.path[1] for name, spec in fields.items() if spec.path[0] == "__changed" and name in wanted}
+        kept = wanted | frozenset(self.compared.values()) | frozenset(f"before.{name}" for name in self.compared.values())
+        own = {n: s for n, s in fields.items() if n != TIME_FIELD and s.path[0] not in ("__before", "__changed", "__op")}
+        before = {n: replace(s, path=s.path[1:]) for n, s in fields.items() if s.path[0] == "__before"}
+        self.row = ImageScanner(own, kept, may_lack=not before)
+        self.before = ImageScanner(before, kept, may_lack=True) if before else None
 
     def decode(self, rows: RawRows) -> Decoded:
         """Decode whole records, in order."""
-        values: dict[str, list[Any]] = {name: [] for name in self.wanted}
-        changes: list[tuple[int, bool, bool, bool]] = []
+        look = look_at(rows, self.row)
+        found = Envelopes.scan(rows, look) if self.row.plain else Envelopes(len(rows))
+        image = self.row.flat(rows, found, look) if look.is_flat else self.row.scan(rows.data, found.row, look)
+        odd = image.odd | (found.op == 0)
+        deleted = found.op == _DELETE
+        before = None
+        if self.before is not None:
+            before = self.before.scan(rows.data, np.maximum(found.before, 0), look)
+            odd |= before.odd & (found.before[:, 0] >= 0)
+        if self.rules.is_table:
+            image.known[np.ix_([name not in self.rules.key for name in image.scanner.declared], deleted)] = False
+        elif not self.rules.whole_before:
+            odd |= deleted
+        return self._finish(rows, found, image, before, odd)
+
+    def _finish(
+        self, rows: RawRows, found: Envelopes, image: Scanned, before: Scanned | None, odd: NDArray[np.bool_]
+    ) -> Decoded:
+        """Read what is left strictly, and put all together."""
         dead: list[DeadRow] = []
-        for row in range(len(rows)):
-            found, change, bad = self.read(rows.bytes_at(row))
+        is_change = np.ones(len(rows), np.bool_)
+        compared: dict[str, dict[int, Any]] = {name: {} for name in self.compared}
+        for row in np.flatnonzero(odd).tolist():
+            values, change, bad = self.reader.read(rows.bytes_at(row))
             if bad is not None:
                 dead.append(DeadRow(row, bad.reason, bad.field, bad.detail))
-            for name, column in values.items():
-                column.append(found.get(name))
-            is_change = change.kind == "change"
-            changes.append((change.time or 0, change.is_snapshot, change.is_delete, is_change))
-        columns = {name: column_of(self.declared[name].type, column) for name, column in values.items()}
-        columns.update(_marks(changes))
-        return Decoded(len(rows), columns, DebeziumChunk(rows, self), dead)
-
-    def read(self, raw: bytes) -> tuple[dict[str, Any], Change, Bad | None]:
-        """One record's stored values, what it is, and the first problem."""
-        try:
-            change = read_change(_parse(raw), lambda text: _parse(text.encode()))
-        except Bad as bad:
-            return {}, Change("unknown"), bad
-        except (ValueError, TypeError, AttributeError, KeyError) as error:
-            return {}, Change("unknown"), Bad(Reason.ENVELOPE, f"not a Debezium record: {error}")
-        if change.kind != "change":
-            bad_envelope = (
-                Bad(Reason.ENVELOPE, "expected a Debezium change; found another record") if change.kind == "unknown" else None
-            )
-            return {}, change, bad_envelope
-        if change.time is None or not MIN_TIME <= change.time <= MAX_TIME:
-            return {}, change, Bad(Reason.TIME_RANGE, "expected a change's time in source.ts_us or ts_ms; found none that fits")
-        return self._values(change)
-
-    def _values(self, change: Change) -> tuple[dict[str, Any], Change, Bad | None]:
-        try:
-            units = units_of(change.schema)
-        except (ValueError, TypeError, AttributeError) as error:
-            return {}, change, Bad(Reason.ENVELOPE, f"its schema cannot be read: {error}")
-        found: dict[str, Any] = {}
+            is_change[row] = change.kind == "change" or (change.kind == "tombstone" and self._ends(change, values))
+            image.put(row, values)
+            if before is not None:
+                before.put(row, values)
+            for name, answers in compared.items():
+                answers[row] = values.get(name)
+            found.op[row] = _DELETE if change.kind == "tombstone" else ord(change.op[:1] or "\0")
+            found.time[row] = _time_or_none(change)
+        columns = {n: c for n, c in image.columns().items() if n in self.declared}
+        if before is not None:
+            columns.update(before.columns())
+            columns.update({name: self._changed(name, columns, found, answers) for name, answers in compared.items()})
         for name, spec in self.declared.items():
-            if change.is_delete and self.key and name not in self.key:
-                continue
-            try:
-                found[name] = self._value(change, spec, units)
-            except Bad as bad:
-                bad.field = name
-                return found, change, bad
-            except (ValueError, TypeError, AttributeError) as error:
-                return found, change, Bad(Reason.TYPE, f"field {name!r}: expected {spec.type.required()}: {error}", name)
-        return found, change, None
+            if name == TIME_FIELD:
+                columns[name] = Column(TIMESTAMP, found.time)
+            elif spec.path == ("__op",):
+                columns[name] = _ops(found.op)
+            elif name in self.compared and before is None:
+                columns[name] = Column(BOOL, np.zeros(len(rows), np.bool_), np.zeros(len(rows), np.bool_))
+        columns = {name: column for name, column in columns.items() if name in self.wanted}
+        columns[TIME] = Column(TIMESTAMP, found.time)
+        columns[IS_SNAPSHOT] = Column(BOOL, found.op == _READ)
+        columns[IS_DELETE] = Column(BOOL, found.op == _DELETE)
+        columns[IS_CHANGE] = Column(BOOL, is_change)
+        return Decoded(len(rows), columns, DebeziumChunk(rows, self.reader), dead)
 
-    def _value(self, change: Change, spec: FieldSpec, units: Mapping[str, tuple[str, int | None]]) -> Any:
-        if spec.name == "__time":
-            return change.time
-        if spec.name == "op":
-            return change.op
-        if spec.name.startswith("changed("):
-            return self._changed(change, spec.name[8:-1])
-        image = change.before if spec.path[0] == "before" and "." in spec.name else change.row
-        value: Any = image
-        for part in spec.path[1:] if image is change.before and "." in spec.name else spec.path:
-            value = value.get(part) if isinstance(value, dict) else None
-        unit, scale = units.get(spec.path[-1], ("", None))
-        if isinstance(value, str) and value in _NOT_FINITE and spec.type.is_number:
-            raise Bad(Reason.NOT_FINITE, f"field {spec.name!r}: {value} is no finite number")
-        value, unit = plain_value(value, spec.type, unit, scale)
-        if value is None:
-            if spec.type.optional or image is None or change.is_delete:
-                return None
-            raise Bad(Reason.MISSING, f"field {spec.name!r} is missing or null")
-        if spec.type.kind is Kind.DATE and isinstance(value, Number):
-            return int(value)
-        if spec.type.kind is Kind.DECIMAL and isinstance(value, str):
-            value = Number(value)
-        type_ = replace(spec.type, unit=unit or spec.type.unit) if spec.type.kind is Kind.TIMESTAMP else spec.type
-        return convert(value, type_, spec.name)
+    def _ends(self, change: Change, values: dict[str, Any]) -> bool:
+        """Whether a tombstone says which row of a table is gone; puts its key into ``values``."""
+        key = change.key or {}
+        if not self.rules.is_table or not self.rules.key or not all(self.declared[n].path[-1] in key for n in self.rules.key):
+            return False
+        read, bad = self.reader.key_values(change)
+        values.update(read)
+        return bad is None
 
-    def _changed(self, change: Change, name: str) -> bool | None:
-        if change.is_delete or change.before is None or change.row is None or name not in change.before:
-            return None
-        return bool(change.before.get(name) != change.row.get(name))
+    def _changed(self, name: str, columns: Mapping[str, Column], found: Envelopes, answers: Mapping[int, Any]) -> Column:
+        of = self.compared[name]
+        values = different(columns[of], columns[f"before.{of}"])
+        valid = (found.before[:, 0] >= 0) & (found.op != _DELETE)
+        for row, answer in answers.items():
+            values[row], valid[row] = answer is True, answer is not None
+        return Column(BOOL, values, valid)
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,46 +120,34 @@ class DebeziumChunk:
     """Change records as JSON text."""
 
     rows: RawRows
-    decoder: DebeziumDecoder
+    reader: ChangeReader
 
     def fields(self, row: int) -> dict[str, Any]:
         """All declared fields."""
-        return self.decoder.read(self.raw(row))[0]
+        return self.reader.read(self.raw(row))[0]
 
     def raw(self, row: int) -> bytes:
         """The record's bytes."""
         return self.rows.bytes_at(row)
 
     def attributes(self, row: int) -> dict[str, str]:
-        """The change's id."""
-        return {"id": change_id(self.decoder.read(self.raw(row))[1], self.decoder.key)}
+        """The change's id, where its place in the database's log is known."""
+        found = change_id(self.reader.read(self.raw(row))[1], self.reader.rules.key)
+        return {} if found is None else {"id": found}
 
     def take(self, rows: NDArray[np.int64]) -> DebeziumChunk:
         """Only these records, with bytes of their own."""
-        return DebeziumChunk(raw_rows([self.raw(int(row)) for row in rows]), self.decoder)
+        return DebeziumChunk(raw_rows([self.raw(int(row)) for row in rows]), self.reader)
 
     def snapshot(self) -> dict[str, Any]:
         """The records' bytes."""
         return rows_state("debezium", self.rows)
 
 
-def _marks(changes: Sequence[tuple[int, bool, bool, bool]]) -> dict[str, Column]:
-    time, snapshot, delete, change = (list(part) for part in zip(*changes, strict=True)) if changes else ([], [], [], [])
-    return {
-        TIME: Column(TIMESTAMP, np.array(time, np.int64)),
-        IS_SNAPSHOT: Column(BOOL, np.array(snapshot, np.bool_)),
-        IS_DELETE: Column(BOOL, np.array(delete, np.bool_)),
-        IS_CHANGE: Column(BOOL, np.array(change, np.bool_)),
-    }
+def _time_or_none(change: Change) -> int:
+    return change.time if change.time is not None and MIN_TIME <= change.time <= MAX_TIME else NO_TIME
 
 
-def _parse(raw: bytes) -> Any:
-    try:
-        value = json.loads(raw.decode("utf-8"), parse_int=Number, parse_float=Number)
-        if b"\\u" in raw:
-            check_text(value)
-        return value
-    except UnicodeDecodeError as error:
-        raise Bad(Reason.ENCODING, f"not UTF-8 at byte {error.start}") from None
-    except (ValueError, RecursionError) as error:
-        raise Bad(Reason.SYNTAX, f"not JSON: {error}") from None
+def _ops(codes: NDArray[np.uint8]) -> Column:
+    n = len(codes)
+    return Column(STRING, Strings(codes, np.arange(n), (codes > 0).astype(np.int64)), None)

@@ -27,6 +27,11 @@ class Reason(StrEnum):
     ENVELOPE = "envelope"
 
 
+TIME, IS_SNAPSHOT, IS_DELETE, IS_CHANGE = "\0time", "\0snapshot", "\0delete", "\0change"
+"""Columns that the decoder of changes adds: time (timestamp), and whether a row is a snapshot's, a deletion, a change at all."""
+MARKS = frozenset({TIME, IS_SNAPSHOT, IS_DELETE, IS_CHANGE})
+NO_TIME = np.iinfo(np.int64).min
+"""A change's time where it carries none: it takes effect at its partition's bound."""
 PADDING = 16
 """Bytes that may be read past the end of ``RawRows.data`` (never part of a row)."""
 

@@ -9,6 +9,8 @@ MIN_TIME = -62_135_596_800_000_000
 """0001-01-01T00:00:00Z in microseconds since 1970."""
 MAX_TIME = 253_402_300_799_999_999
 """9999-12-31T23:59:59.999999Z."""
+MIN_DATE, MAX_DATE = -719_162, 2_932_896
+"""0001-01-01 and 9999-12-31 in days since 1970."""
 
 _MOMENT = re.compile(r"(\d{4})-(\d\d)-(\d\d)[Tt ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?([Zz]|[+-]\d\d:\d\d)?", re.ASCII)
 _DATE = re.compile(r"(\d{4})-(\d\d)-(\d\d)", re.ASCII)

@@ -22,7 +22,7 @@ _MOST_FIELDS = 64
 
 
 class Scanner:
-    """What the kernel has to know of a source's fields; ``kinds`` and ``units`` (int64[fields]) may be replaced for a scan."""
+    """What the kernel has to know of a source's fields."""
 
     def __init__(self, fields: Mapping[str, FieldSpec], wanted: frozenset[str]) -> None:
         self.declared = fields
@@ -39,12 +39,19 @@ class Scanner:
         self.units = np.array([UNITS[t.unit] if t.unit else -1 for t in types], np.int64)
         self.required = np.array([not t.optional for t in types], np.bool_)
 
-    def scan(self, data: NDArray[np.uint8], start: NDArray[np.int64], stop: NDArray[np.int64]) -> Scanned:
-        """Read the objects at ``data[start[i]:stop[i]]``; rows that are not provably plain come out odd."""
+    def scan(
+        self, data: NDArray[np.uint8], start: NDArray[np.int64], stop: NDArray[np.int64],
+        kinds: NDArray[np.int64] | None = None, units: NDArray[np.int64] | None = None,
+    ) -> Scanned:  # fmt: skip
+        """Read the objects at ``data[start[i]:stop[i]]``; rows that are not provably plain come out odd.
+
+        kinds, units: int64[fields], in place of the declared ones.
+        """
         found = Scanned(self, data, len(start))
         if self.plain:
             kernels.scan_rows(
-                data, start, stop, self.keys, self.key_at, self.kinds, self.scales, self.precisions, self.units, self.required,
+                data, start, stop, self.keys, self.key_at, self.kinds if kinds is None else kinds, self.scales,
+                self.precisions, self.units if units is None else units, self.required,
                 found.ints, found.ints.view(np.float64), found.lengths, found.known, found.odd,
             )  # fmt: skip
         return found

@@ -93,6 +93,7 @@ class Stream:
     correlation: str | None = None
     before_full: bool = False
     snapshot: bool = False
+    key: tuple[str, ...] = ()
     joins: Mapping[str, Join] = field(default_factory=dict)
     derive: Mapping[str, Expression] = field(default_factory=dict)
     position: Position | None = None

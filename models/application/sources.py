@@ -66,8 +66,9 @@ def _stream(reader: Reader, name: str, place: int, entry: Node, tables: dict[str
     source = _input(reader, values.get("from"), given)
     format_ = _format(reader, values.get("format"), source)
     fields = _fields(reader, values.get("fields"), entry)
+    whole_before = reader.choice(values.get("before"), "before", ("full",), "") == "full"
     if format_ == "debezium":
-        fields = {**fields, **_change_fields(fields)}
+        fields = {**fields, **_change_fields(fields, whole_before=whole_before)}
     time = reader.text(values.get("time"), "time") or {"debezium": "__time", "cloudevents": "ce.time"}.get(format_, "")
     if time not in fields and time in ("__time", "ce.time"):
         fields[time] = FieldSpec(time, TIMESTAMP, (time,))
@@ -93,7 +94,7 @@ def _stream(reader: Reader, name: str, place: int, entry: Node, tables: dict[str
         id=_field_name(reader, values.get("id"), fields), dedup=reader.duration(values.get("dedup"), "dedup"),
         partitioned_by=_known(reader, values.get("partitioned_by"), "partitioned_by", fields),
         correlation=_correlation(reader, values.get("correlation"), fields),
-        before_full=reader.choice(values.get("before"), "before", ("full",), "") == "full",
+        before_full=whole_before,
         snapshot=reader.choice(values.get("snapshot"), "snapshot", ("include",), "") == "include",
         joins=_joins(reader, values.get("join"), tables), position=entry.position,
     )  # fmt: skip
@@ -202,13 +203,13 @@ def _joins(reader: Reader, node: Node | None, tables: dict[str, Table]) -> dict[
     return found
 
 
-def _change_fields(fields: dict[str, FieldSpec]) -> dict[str, FieldSpec]:
-    """What a stream of changes has besides the row: op, before-images, and what changed."""
-    extra = {"op": FieldSpec("op", STRING, ("op",))}
+def _change_fields(fields: dict[str, FieldSpec], *, whole_before: bool) -> dict[str, FieldSpec]:
+    """What a stream of changes has besides the row: op, what changed, and images before where they are whole."""
+    extra = {"op": FieldSpec("op", STRING, ("__op",))}
     for name, spec in fields.items():
-        optional = Type(spec.type.kind, spec.type.precision, spec.type.scale, spec.type.unit, spec.type.item, optional=True)
-        extra[f"before.{name}"] = FieldSpec(f"before.{name}", optional, ("before", name))
-        extra[f"changed({name})"] = FieldSpec(f"changed({name})", Type(BOOL.kind, optional=True), (f"changed({name})",))
+        if whole_before:
+            extra[f"before.{name}"] = FieldSpec(f"before.{name}", replace(spec.type, optional=True), ("__before", *spec.path))
+        extra[f"changed({name})"] = FieldSpec(f"changed({name})", replace(BOOL, optional=True), ("__changed", name))
     return extra
 
 

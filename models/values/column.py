@@ -115,3 +115,18 @@ def concat(parts: Sequence[Column]) -> Column:
     if all(part.valid is None for part in parts):
         return Column(parts[0].type, values)
     return Column(parts[0].type, values, np.concatenate([part.is_valid() for part in parts]))
+
+
+def different(a: Column, b: Column) -> NDArray[np.bool_]:
+    """bool[n]: whether values of one type differ; NULL equals NULL."""
+    from models.values.kernels import spans_compare
+
+    if isinstance(a.values, Strings):
+        order = np.empty(len(a), np.int8)
+        spans_compare(a.values.data, a.values.start, a.values.length, b.values.data, b.values.start, b.values.length, order)
+        unequal: NDArray[np.bool_] = order != 0
+    else:
+        unequal = np.asarray(a.values != b.values, np.bool_)
+    known, other = a.is_valid(), b.is_valid()
+    answer: NDArray[np.bool_] = (known != other) | (known & other & unequal)
+    return answer
