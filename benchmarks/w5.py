@@ -1,5 +1,4 @@
-"""W5: payments joined as of a table of changes (Debezium JSON), one Boolean pattern, from files to written flags, beside a plain
-Python loop."""
+"""W5: payments as of a table of changes (Debezium JSON), one pattern, from files to written flags, beside a Python loop."""
 
 from __future__ import annotations
 
@@ -58,25 +57,32 @@ def payments(path: Path, n: int, customers: int) -> None:
 
 
 def changes(path: Path, snapshot: int, n: int, span: int) -> None:
-    """Write a snapshot of all customers, then n changes over ``span`` milliseconds (one in 50 a deletion), as Debezium's
-    PostgreSQL connector writes them without schemas."""
+    """Write a snapshot of all customers, then n changes over ``span`` milliseconds; one in 50 of these is a deletion."""
     random = np.random.default_rng(2)
-    who = np.concatenate([np.arange(snapshot), random.integers(0, snapshot, n)])
-    at = np.concatenate([np.full(snapshot, START - 60_000), START + np.sort(random.integers(0, span, n))])
-    home, limit, business = (random.integers(0, top, len(who)) for top in (len(COUNTRIES), 400, 4))
-    gone = random.random(len(who)) < 0.02
+    who = np.concatenate([np.arange(snapshot), random.integers(0, snapshot, n)]).tolist()
+    at = np.concatenate([np.full(snapshot, START - 60_000), START + np.sort(random.integers(0, span, n))]).tolist()
+    home, limit, kind = (random.integers(0, top, len(who)).tolist() for top in (len(COUNTRIES), 400, 4))
+    gone = (random.random(len(who)) < 0.02).tolist()
     with path.open("w", encoding="ascii") as file:
-        for i, (c, t, h, m, b, d) in enumerate(zip(who.tolist(), at.tolist(), home.tolist(), limit.tolist(), business.tolist(), gone.tolist(), strict=True)):
-            first = i < snapshot
-            row = f'{{"customer_id":"c{c:06d}","segment":"{"retail" if b else "business"}","home_country":"{COUNTRIES[h]}","daily_limit":{m + 300}.5}}'
-            key = f'{{"customer_id":"c{c:06d}","segment":"","home_country":"","daily_limit":0.0}}'
-            op, before, after = ("r", "null", row) if first else ("d", key, "null") if d else ("u", "null", row)
-            file.write(
-                f'{{"before":{before},"after":{after},"source":{{"version":"3.7.0.Final","connector":"postgresql","name":"bank",'
-                f'"ts_ms":{t},"snapshot":"{"true" if first else "false"}","db":"bank","sequence":"[\\"{26_700_000 + i}\\",\\"{26_740_000 + i}\\"]",'
-                f'"ts_us":{t}000,"ts_ns":{t}000000,"schema":"bank","table":"customers","txId":{700 + i},"lsn":{26_740_000 + i},"xmin":null}},'
-                f'"transaction":null,"op":"{op}","ts_ms":{t + 120},"ts_us":{t + 120}001,"ts_ns":{t + 120}001002}}\n'
-            )
+        for i, customer in enumerate(who):
+            values = (COUNTRIES[home[i]], "retail" if kind[i] else "business", limit[i] + 300.5)
+            op = "r" if i < snapshot else "d" if gone[i] else "u"
+            file.write(envelope(i, at[i], op, f"c{customer:06d}", values) + "\n")
+
+
+def envelope(i: int, at: int, op: str, customer: str, values: tuple[str, str, float]) -> str:
+    """A change as Debezium's PostgreSQL connector writes it without schemas; of a deletion only the key is real."""
+    home, segment, limit = ("", "", 0.0) if op == "d" else values
+    row = f'{{"customer_id":"{customer}","segment":"{segment}","home_country":"{home}","daily_limit":{limit}}}'
+    images = f'"before":{row},"after":null' if op == "d" else f'"before":null,"after":{row}'
+    snapshot = "true" if op == "r" else "false"
+    source = (
+        f'{{"version":"3.7.0.Final","connector":"postgresql","name":"bank","ts_ms":{at},"snapshot":"{snapshot}","db":"bank",'
+        f'"sequence":"[\\"{26_700_000 + i}\\",\\"{26_740_000 + i}\\"]","ts_us":{at}000,"ts_ns":{at}000000,"schema":"bank",'
+        f'"table":"customers","txId":{700 + i},"lsn":{26_740_000 + i},"xmin":null}}'
+    )
+    seen = at + 120
+    return f'{{{images},"source":{source},"transaction":null,"op":"{op}","ts_ms":{seen},"ts_us":{seen}001,"ts_ns":{seen}001002}}'
 
 
 def loop(payments_at: Path, changes_at: Path) -> set[str]:
@@ -88,7 +94,7 @@ def loop(payments_at: Path, changes_at: Path) -> set[str]:
         for line in events:
             event = orjson.loads(line)
             now = event["ts"]
-            while change is not None and (change["source"]["ts_ms"] <= now):
+            while change is not None and change["source"]["ts_ms"] <= now:
                 if change["op"] == "d":
                     rows.pop(change["before"]["customer_id"], None)
                 else:
@@ -96,8 +102,9 @@ def loop(payments_at: Path, changes_at: Path) -> set[str]:
                 following = next(records, None)
                 change = None if following is None else orjson.loads(following)
             row = rows.get(event["customer"])
-            if row is not None and event["amount"] > row["daily_limit"] and event["country"] != row["home_country"] and row["segment"] == "retail":
-                hits.add(event["tx_id"])
+            if row is not None and event["amount"] > row["daily_limit"] and row["segment"] == "retail":
+                if event["country"] != row["home_country"]:
+                    hits.add(event["tx_id"])
     return hits
 
 
