@@ -184,41 +184,104 @@ def _whole(b, i):  # type: ignore[no-untyped-def]
     return -value if negative else value, i
 
 
+@nb.njit(cache=True, inline="always")
+def _equal(b, i, j, size):  # type: ignore[no-untyped-def]
+    """Whether ``size`` bytes at ``i`` and at ``j`` are the same."""
+    if size < 8:
+        for k in range(size):
+            if b[i + k] != b[j + k]:
+                return False
+        return True
+    if i + size > b.shape[0]:
+        return False
+    last = size - 8
+    for k in range(0, last, 8):
+        if load64(b, i + k) != load64(b, j + k):
+            return False
+    return load64(b, i + last) == load64(b, j + last)
+
+
 @nb.njit(cache=True)
-def _source_time(b, i):  # type: ignore[no-untyped-def]
-    """Microseconds of the object at ``i`` by its ts_us, else ts_ms (_NONE without either), and the place behind it (or -1)."""
+def _source_time(b, i, pairs):  # type: ignore[no-untyped-def]
+    """The time of the source object at ``i``, the place behind it (or -1), and the number of ``pairs`` noted.
+
+    time: microseconds by its ts_us, else ts_ms, _NONE without either. pairs: int64[m, 4], for each key with its value where it
+    begins (at the comma or brace before it), where the value begins and ends, and 1 for ts_us, 2 for ts_ms; 0 noted where the
+    next source cannot be told to be like this one.
+    """
     us, ms = _NONE, _NONE
+    count = 0
+    begin = i
     i = _space(b, i + 1)
     if b[i] == 125:
-        return us, i + 1
+        return us, i + 1, 0
     while True:
         if b[i] != 34:
-            return us, -1
-        micros = b[i + 1] == 116 and b[i + 2] == 115 and b[i + 3] == 95 and b[i + 4] == 117 and b[i + 5] == 115 and b[i + 6] == 34
-        millis = b[i + 1] == 116 and b[i + 2] == 115 and b[i + 3] == 95 and b[i + 4] == 109 and b[i + 5] == 115 and b[i + 6] == 34
+            return us, -1, 0
+        which = 0
+        if b[i + 1] == 116 and b[i + 2] == 115 and b[i + 3] == 95 and b[i + 5] == 115 and b[i + 6] == 34:
+            which = 1 if b[i + 4] == 117 else 2 if b[i + 4] == 109 else 0
         i = _to_value(b, i)
         if i < 0:
-            return us, -1
-        if (micros or millis) and not _is_null(b, i):
+            return us, -1, 0
+        value_at = i
+        if which > 0 and not _is_null(b, i):
             value, i = _whole(b, i)
-            if i < 0 or (micros and us != _NONE) or (millis and ms != _NONE):
-                return us, -1
-            if micros:
+            if i < 0 or (which == 1 and us != _NONE) or (which == 2 and ms != _NONE):
+                return us, -1, 0
+            if which == 1:
                 us = value
             else:
                 ms = value
         else:
             i = skip_value(b, i)
             if i < 0:
-                return us, -1
+                return us, -1, 0
+        if 0 <= count < pairs.shape[0] and (b[i] == 44 or b[i] == 125):
+            pairs[count, 0], pairs[count, 1], pairs[count, 2], pairs[count, 3] = begin, value_at, i, which
+            count += 1
+        else:
+            count = -1
         i = _space(b, i)
         if b[i] == 125:
-            if us == _NONE and ms != _NONE:
-                us = np.int64(ms * 1000 if -(10**14) < ms < 10**15 else MAX_TIME + 1)
-            return us, i + 1
+            return _micros(us, ms), i + 1, max(count, 0)
         if b[i] != 44:
-            return us, -1
+            return us, -1, 0
+        begin = i
         i = _space(b, i + 1)
+
+
+@nb.njit(cache=True, inline="always")
+def _micros(us, ms):  # type: ignore[no-untyped-def]
+    if us == _NONE and ms != _NONE:
+        return np.int64(ms * 1000 if -(10**14) < ms < 10**15 else MAX_TIME + 1)
+    return us
+
+
+@nb.njit(cache=True)
+def _like(b, i, pairs, count):  # type: ignore[no-untyped-def]
+    """As ``_source_time`` of a source that has the keys of the one noted in ``pairs``; -1 for the place where it has not."""
+    us, ms = _NONE, _NONE
+    for k in range(count):
+        begin, value_at, end, which = pairs[k, 0], pairs[k, 1], pairs[k, 2], pairs[k, 3]
+        if which == 0 and _equal(b, i, begin, end + 1 - begin):
+            i += end - begin
+            continue
+        head = value_at - begin
+        if not _equal(b, i, begin, head):
+            return us, -1
+        i += head
+        if which > 0 and not _is_null(b, i):
+            value, i = _whole(b, i)
+            if which == 1:
+                us = value
+            else:
+                ms = value
+        else:
+            i = skip_value(b, i)
+        if i < 0 or b[i] != b[end]:
+            return us, -1
+    return _micros(us, ms), i + 1
 
 
 @nb.njit(cache=True)
@@ -282,6 +345,8 @@ def scan_envelopes(b, start, stop, schema, op, row, before, time):  # type: igno
     row (after the change; of a deletion the one before) and the image before it stand, (-1, -1) where there is none; time: in
     microseconds.
     """
+    pairs = np.empty((40, 4), np.int64)
+    noted = 0
     for r in range(start.shape[0]):
         end = stop[r]
         op[r] = 0
@@ -330,7 +395,12 @@ def scan_envelopes(b, start, stop, schema, op, row, before, time):  # type: igno
             elif key == _SOURCE:
                 if b[i] != 123:
                     break
-                source_us, i = _source_time(b, i)
+                at = i
+                i = np.int64(-1)
+                if noted > 0:
+                    source_us, i = _like(b, at, pairs, noted)
+                if i < 0:
+                    source_us, i, noted = _source_time(b, at, pairs)
             elif key == _TS_MS:
                 ms, i = _whole(b, i)
             elif key == _TS_US:
@@ -353,11 +423,7 @@ def scan_envelopes(b, start, stop, schema, op, row, before, time):  # type: igno
             i += 1
         if not good or i > end or _space(b, i) < end:
             continue
-        when = source_us
-        if when == _NONE:
-            when = us
-        if when == _NONE and ms != _NONE:
-            when = np.int64(ms * 1000 if -(10**14) < ms < 10**15 else MAX_TIME + 1)
+        when = source_us if source_us != _NONE else _micros(us, ms)
         if when < MIN_TIME or when > MAX_TIME:
             continue
         if code == 99 or code == 117 or code == 114:
