@@ -19,7 +19,7 @@ from dataflows.plan import plan
 from dataflows.prelude import StaticTable
 from dataflows.readers import static_tables
 from dataflows.steps import Plan
-from models.application.resolved import Application, FieldSpec, Pattern, Stream, Table
+from models.application.resolved import Application, FieldSpec, Pattern
 from models.application.tests import Expect, Given, Test
 from models.events.flag import FlagBuilder
 from models.expressions.text import time_text

@@ -10,7 +10,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.decoding.decoded import (
-    IS_CHANGE, IS_DELETE, IS_SNAPSHOT, NO_TIME, TIME, DeadRow, Decoded, RawRows, rows_state,
+    IS_CHANGE,
+    IS_DELETE,
+    IS_SNAPSHOT,
+    NO_TIME,
+    TIME,
+    DeadRow,
+    Decoded,
+    RawRows,
+    rows_state,
 )  # fmt: skip
 from dataflows.decoding.images import Envelopes, ImageScanner, look_at
 from dataflows.decoding.json import raw_rows
@@ -60,9 +68,7 @@ class DebeziumDecoder:
             odd |= deleted
         return self._finish(rows, found, image, before, odd)
 
-    def _finish(
-        self, rows: RawRows, found: Envelopes, image: Scanned, before: Scanned | None, odd: NDArray[np.bool_]
-    ) -> Decoded:
+    def _finish(self, rows: RawRows, found: Envelopes, image: Scanned, before: Scanned | None, odd: NDArray[np.bool_]) -> Decoded:
         """Read what is left strictly, and put all together."""
         dead: list[DeadRow] = []
         is_change = np.ones(len(rows), np.bool_)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,7 @@ def _stream(reader: Reader, name: str, place: int, entry: Node, tables: dict[str
         correlation=_correlation(reader, values.get("correlation"), fields),
         before_full=whole_before,
         snapshot=reader.choice(values.get("snapshot"), "snapshot", ("include",), "") == "include",
+        key=_key_of_changes(format_, source, fields, tables),
         joins=_joins(reader, values.get("join"), tables), position=entry.position,
     )  # fmt: skip
     scope = RowScope(base, reader.params)
@@ -201,6 +203,16 @@ def _joins(reader: Reader, node: Node | None, tables: dict[str, Table]) -> dict[
             reader.incomplete(entry, "join", f"expected on: FIELD of join {name!r}; found none")
         found[name] = Join(name, target, reader.names(on, "on"))
     return found
+
+
+def _key_of_changes(
+    format_: str, source: Input | None, fields: Mapping[str, FieldSpec], tables: dict[str, Table]
+) -> tuple[str, ...]:
+    """The primary key of a stream's changes: that of a table fed by the same records."""
+    if format_ != "debezium":
+        return ()
+    feeding = (table for table in tables.values() if table.input == source and table.format == "debezium")
+    return next((tuple(table.key) for table in feeding if set(table.key) <= fields.keys()), ())
 
 
 def _change_fields(fields: dict[str, FieldSpec], *, whole_before: bool) -> dict[str, FieldSpec]:
