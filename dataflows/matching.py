@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from dataflows.batch import AFTER_ALL
-from dataflows.changes import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME, ChangeJudge
-from dataflows.decoding.decoded import Decoded
+from dataflows.changes import ChangeJudge
+from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME, Decoded
 from dataflows.decoding.json import JsonDecoder, raw_rows
 from dataflows.engine import Engine, Result
 from dataflows.judge import Judge, Judged
@@ -197,7 +197,8 @@ def _unit(application: Application) -> str:
 
 def _line_fields(stream: Stream) -> dict[str, FieldSpec]:
     """A stream's fields as a line holds them: a time that the format would give stands in ``time``."""
-    fields = dict(stream.fields)
+    plain = {"__op": "op", "__before": "before"}
+    fields = {n: replace(s, path=(plain.get(s.path[0], s.path[0]), *s.path[1:])) for n, s in stream.fields.items()}
     if stream.time.startswith("__"):
         fields[stream.time] = replace(fields[stream.time], path=("time",))
     return fields

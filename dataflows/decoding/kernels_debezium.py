@@ -188,10 +188,10 @@ def _whole(b, i):  # type: ignore[no-untyped-def]
 def _equal(b, i, j, size):  # type: ignore[no-untyped-def]
     """Whether ``size`` bytes at ``i`` and at ``j`` are the same."""
     if size < 8:
+        same = True
         for k in range(size):
-            if b[i + k] != b[j + k]:
-                return False
-        return True
+            same &= b[i + k] == b[j + k]
+        return same
     if i + size > b.shape[0]:
         return False
     last = size - 8

@@ -56,7 +56,7 @@ def _customers(
         record = table.update(ts, customer_id(customer), email=email, updated_at=ts * 1000)
         if episode >= 0:
             change = read_change(record, lambda text: text)
-            labelled.append(("customers", change_id(change, ("customer_id",)), ts, kind, episode))
+            labelled.append(("customers", change_id(change, ("customer_id",)) or "", ts, kind, episode))
     return table, labelled
 
 

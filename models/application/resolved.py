@@ -76,7 +76,7 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream of events. ``place`` is its position in the order of streams, from 0; ``key``: of a stream of changes, where known."""
+    """A stream of events. ``place``: its position in the order of streams, from 0; ``key``: of its changes, where known."""
 
     name: str
     place: int
