@@ -49,6 +49,8 @@ def combine(op: str, a: Node, b: Node) -> Node | None:
         return Node("/", FLOAT, text, (to_float(a), to_float(b)), function=divide)
     if op == "*" and Kind.DECIMAL in (a.type.kind, b.type.kind) and Kind.FLOAT not in (a.type.kind, b.type.kind):
         return _multiplied(a, b, text)
+    if Kind.DECIMAL in (a.type.kind, b.type.kind) and Kind.FLOAT not in (a.type.kind, b.type.kind):
+        return _decimals(op, a, b, text)
     both = unified(a, b, comparing=False)
     assert both is not None
     return Node(op, _result(both[0].type), text, both, function=_function(op, both[0].type.kind))
@@ -77,6 +79,19 @@ def _function(op: str, kind: Kind) -> Callable[[Any, Any], Any]:
     if kind is Kind.FLOAT:
         return lambda a, b: finite(plain(a, b))
     return lambda a, b: fit(plain(a, b))
+
+
+def _decimals(op: str, a: Node, b: Node, text: str) -> Node:
+    """Sum, difference or remainder of exact numbers: ``value`` holds what brings each to the result's scale."""
+    scale = max(a.type.scale, b.type.scale)
+    x, y = 10 ** (scale - a.type.scale), 10 ** (scale - b.type.scale)
+    plain = _PLAIN.get(op, remainder)
+
+    def function(left: int, right: int) -> int | None:
+        found = plain(left * x, right * y)
+        return None if found is None else fit_decimal(found)
+
+    return Node(op, decimal(18, scale), text, (a, b), value=(x, y), function=function)
 
 
 def _multiplied(a: Node, b: Node, text: str) -> Node | None:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from models.expressions.numbers import finite, guarded, rescale, round_half_away
+from models.expressions.numbers import finite, fit_decimal, fit_int, guarded, rescale, round_half_away
 from models.values.types import BOOL, FLOAT, INT, STRING, Kind, Type
 
 Result = Callable[[Sequence[Type]], Type]
@@ -55,17 +55,21 @@ def _text_function(function: Callable[..., Any], kinds: tuple[frozenset[Kind], .
 def _round(types: Sequence[Type]) -> Callable[..., Any]:
     kind, scale = types[0].kind, types[0].scale
     if kind is Kind.INT:
-        return lambda value, digits=0: value if digits >= 0 else rescale(value, -digits) * 10**-digits
+        return lambda value, digits=0: value if digits >= 0 else fit_int(rescale(value, -digits) * 10**-digits)
     if kind is Kind.DECIMAL:
-        return lambda value, digits=0: value if digits >= scale else rescale(value, scale - digits) * 10 ** (scale - digits)
+        return lambda v, digits=0: v if digits >= scale else fit_decimal(rescale(v, scale - digits) * 10 ** (scale - digits))
     return lambda value, digits=0: round_half_away(value, digits)
+
+
+def _abs(types: Sequence[Type]) -> Callable[..., Any]:
+    return (lambda value: fit_int(abs(value))) if types[0].kind is Kind.INT else abs
 
 
 def _whole(function: Callable[[float], float], up: bool) -> Make:
     def make(types: Sequence[Type]) -> Callable[..., Any]:
         kind, power = types[0].kind, 10 ** types[0].scale
         if kind is Kind.DECIMAL:
-            return lambda value: (-(-value // power) if up else value // power) * power
+            return lambda value: fit_decimal((-(-value // power) if up else value // power) * power)
         return (lambda value: value) if kind is Kind.INT else lambda value: finite(float(function(value)))
 
     return make
@@ -109,7 +113,7 @@ CALLS: dict[str, Call] = {
     "round": Call((_NUMBER, _INT), 1, lambda types: types[0].required(), _round),
     "floor": Call((_NUMBER,), 1, lambda types: types[0].required(), _whole(math.floor, up=False)),
     "ceil": Call((_NUMBER,), 1, lambda types: types[0].required(), _whole(math.ceil, up=True)),
-    "abs": Call((_NUMBER,), 1, lambda types: types[0].required(), lambda _: lambda v: None if v == -(2**63) else abs(v)),
+    "abs": Call((_NUMBER,), 1, lambda types: types[0].required(), _abs),
     "sqrt": _float_function(math.sqrt),
     "ln": _float_function(math.log),
     "exp": _float_function(math.exp),
@@ -124,6 +128,6 @@ CALLS: dict[str, Call] = {
     "ends_with": _text_function(str.endswith, (_TEXT, _TEXT), BOOL),
     "contains": _text_function(lambda text, part: part in text, (_TEXT, _TEXT), BOOL),
     "regexp_matches": _text_function(_regexp, (_TEXT, _TEXT), BOOL),
-    "seconds": Call((frozenset({Kind.INTERVAL}),), 1, lambda _: FLOAT, lambda _: lambda value: value / 1_000_000),
+    "seconds": Call((frozenset({Kind.INTERVAL}),), 1, lambda _: FLOAT, lambda _: lambda value: float(value) / 1_000_000),
 }
 """Every plain function by name; those with rules of their own for NULL or types are in ``typing_``."""

@@ -7,7 +7,7 @@ from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from models.expressions.numbers import DECIMAL_LIMIT, finite, fit_decimal, fit_int, rescale, round_half_away
+from models.expressions.numbers import DECIMAL_LIMIT, finite, fit_decimal, fit_int, rescale, round_half_even
 from models.expressions.text import to_text
 from models.expressions.times import parse_moment
 from models.expressions.tree import Node
@@ -139,11 +139,11 @@ def _cast_function(source: Type, target: Type) -> Callable[[Any], Any] | None:
         case (Kind.DECIMAL, Kind.INT):
             return lambda value: fit_int(rescale(value, source.scale))
         case (Kind.FLOAT, Kind.INT):
-            return _float_to_int
+            return round_half_even
         case (Kind.INT | Kind.DECIMAL, Kind.DECIMAL):
             return lambda value: _fit(rescale(value, source.scale - target.scale), target)
         case (Kind.FLOAT, Kind.DECIMAL):
-            return lambda value: _fit(_float_to_int(value * 10**target.scale), target)
+            return lambda value: _fit(round_half_even(value * 10.0**target.scale), target)
         case (Kind.TIMESTAMP, Kind.DATE):
             return lambda value: value // DAY
         case (Kind.DATE, Kind.TIMESTAMP):
@@ -172,11 +172,6 @@ def rescale_text(text: str, scale: int) -> int:
     sign, digits, exponent = number.as_tuple()
     unscaled = rescale(int("".join(map(str, digits))), -int(exponent) - scale)
     return -unscaled if sign else unscaled
-
-
-def _float_to_int(value: float) -> int | None:
-    rounded = round_half_away(value, 0)
-    return None if rounded is None else fit_int(int(rounded))
 
 
 def _fit(value: int | None, target: Type) -> int | None:

@@ -21,6 +21,8 @@ from models.values.types import BOOL, Kind
 Mask = NDArray[np.bool_] | None
 _COMPARE = {"=": np.equal, "<>": np.not_equal, "<": np.less, "<=": np.less_equal, ">": np.greater, ">=": np.greater_equal}
 _ARITHMETIC = {"+": np.add, "-": np.subtract, "*": np.multiply}
+_MOST = 2**62
+"""What two scaled numbers may be at most for their sum to fit 64 bits."""
 
 
 def evaluate(node: Node, columns: Mapping[str, Column], n: int) -> Column:
@@ -131,6 +133,10 @@ def _is_distinct(node: Node, columns: Mapping[str, Column], n: int) -> Column:
 
 def _arithmetic(node: Node, columns: Mapping[str, Column], n: int) -> Column:
     (a, valid_a), (b, valid_b) = (_operand(arg, columns, n) for arg in node.args)
+    if node.value is not None:
+        if any(np.any((found > _MOST // power) | (found < -_MOST // power)) for found, power in zip((a, b), node.value)):
+            return _by_row(node, columns, n)
+        a, b = a * node.value[0], b * node.value[1]
     valid = _both(valid_a, valid_b)
     values = np.broadcast_to(np.asarray(_ARITHMETIC[node.op](a, b)), (n,))
     if node.type.kind is Kind.FLOAT:
@@ -196,14 +202,22 @@ def _by_row(node: Node, columns: Mapping[str, Column], n: int) -> Column:
     """The row function, once for each distinct row of arguments."""
     function = node.function
     assert function is not None
-    lists = [_evaluate(arg, columns, n).to_list() for arg in node.args]
+    arguments = [_evaluate(arg, columns, n) for arg in node.args]
     known: dict[tuple[Any, ...], Any] = {}
     found = []
-    for args in zip(*lists, strict=True):
-        if args not in known:
-            known[args] = None if any(arg is None for arg in args) else function(*args)
-        found.append(known[args])
+    for args, key in zip(zip(*(column.to_list() for column in arguments)), zip(*map(_told_apart, arguments)), strict=True):
+        if key not in known:
+            known[key] = None if any(arg is None for arg in args) else function(*args)
+        found.append(known[key])
     return column_of(node.type, found)
+
+
+def _told_apart(column: Column) -> list[Any]:
+    """Values of which only the same are equal: 0.0 and -0.0 are not."""
+    if column.type.kind is not Kind.FLOAT:
+        return column.to_list()
+    bits: list[int | None] = column.values.view(np.int64).tolist()
+    return bits if column.valid is None else [bit if valid else None for bit, valid in zip(bits, column.valid.tolist())]
 
 
 def _lazily(node: Node, columns: Mapping[str, Column], n: int) -> Column:

@@ -25,8 +25,8 @@ def finite(value: float) -> float | None:
 
 
 def remainder(a: int, b: int) -> int | None:
-    """A % b with the dividend's sign; NULL by zero."""
-    if b == 0:
+    """A % b with the dividend's sign; NULL by zero, and where the quotient overflows."""
+    if b == 0 or (b == -1 and a == INT_MIN):
         return None
     return int(math.copysign(1, a)) * (abs(a) % abs(b))
 
@@ -52,6 +52,11 @@ def round_half_away(value: float, digits: int) -> float | None:
     whole = math.floor(abs(scaled))
     rounded = math.copysign(whole + (1.0 if abs(scaled) - whole >= 0.5 else 0.0), scaled)
     return finite(rounded / power if digits >= 0 else rounded * power)
+
+
+def round_half_even(value: float) -> int | None:
+    """Round to a whole 64-bit number, halves to the even one, as DuckDB's cast does."""
+    return fit_int(round(value)) if math.isfinite(value) else None
 
 
 def rescale(value: int, drop: int) -> int:

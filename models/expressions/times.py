@@ -7,6 +7,10 @@ from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_FIRST, _LAST = -62_104_060_800_000_000, 253_370_764_800_000_000
+"""Years 2 to 9998: within them every zone's local time is a datetime."""
+_CYCLE = 146_097 * 86_400_000_000
+"""400 years, after which the calendar and the days of the week repeat."""
 
 PARTS: dict[str, Callable[[datetime], int]] = {
     "year": lambda t: t.year,
@@ -35,16 +39,15 @@ UNITS = {
 """Microseconds in the units of ``interval``."""
 
 
-def extractor(part: str, zone: str) -> Callable[[int], int | None]:
+def extractor(part: str, zone: str) -> Callable[[int], int]:
     """A function from a moment (microseconds since 1970, UTC) to a part of its local time."""
     tz = ZoneInfo(zone)
     take = PARTS[part]
 
-    def extract(time: int) -> int | None:
-        try:
-            return take((_EPOCH + timedelta(microseconds=time)).astimezone(tz))
-        except (OverflowError, ValueError):
-            return None
+    def extract(time: int) -> int:
+        cycles = 0 if _FIRST <= time < _LAST else (time - _FIRST) // _CYCLE if time < _FIRST else (time - _LAST) // _CYCLE + 1
+        found = take((_EPOCH + timedelta(microseconds=time - cycles * _CYCLE)).astimezone(tz))
+        return found + 400 * cycles if part == "year" else found
 
     return extract
 
