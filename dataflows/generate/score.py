@@ -32,9 +32,7 @@ def score(flags: Path, labels: Path) -> list[KindScore]:
     raised = _raised(flags)
     hits = raised.join(known, on=["stream", "id"], how="left")
     first = hits.drop_nulls("episode").group_by("kind", "episode").agg(first=pl.col("time").min())
-    found = episodes.join(first, on=["kind", "episode"], how="left").with_columns(
-        delay=(pl.col("first") - pl.col("begin")) / 3_600_000
-    )
+    found = episodes.join(first, on=["kind", "episode"], how="left").with_columns(delay=pl.col("first") - pl.col("begin"))
     right = hits.group_by("pattern", "flag").agg(right=pl.col("episode").is_not_null().any())
     return [
         KindScore(
@@ -43,10 +41,16 @@ def score(flags: Path, labels: Path) -> list[KindScore]:
             of_kind["first"].count(),
             (own := right.filter(pl.col("pattern") == kind)).height,
             int(own["right"].sum()),
-            of_kind["delay"].median(),  # type: ignore[arg-type]
+            _hours(of_kind["delay"]),
         )
         for (kind,), of_kind in found.sort("episode").group_by("kind", maintain_order=True)
     ]
+
+
+def _hours(delays: pl.Series) -> float | None:
+    """The median of delays in milliseconds."""
+    middle = delays.median()
+    return float(middle) / 3_600_000 if isinstance(middle, int | float) else None
 
 
 def _raised(flags: Path) -> pl.DataFrame:
