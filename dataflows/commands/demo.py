@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
+from textwrap import indent
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -48,7 +49,7 @@ def demo(
     found = [json.loads(line) for line in flags.read_text(encoding="utf-8").splitlines()]
     say("\n[bold]3  What it found[/]  one flag of each pattern, in words and with its reasons\n")
     for flag in _one_of_each(found, application):
-        say(_told(flag))
+        say(indent(told(flag), "   ") + "\n", soft_wrap=True)
     say("[bold]4  How right it was[/]  against the planted fraud\n")
     _table(score(flags, data / "labels.csv"))
     _next(flags, found, application)
@@ -99,25 +100,30 @@ def _one_of_each(flags: list[dict[str, Any]], application: Application) -> list[
     return found
 
 
-def _told(flag: dict[str, Any]) -> str:
+def told(flag: dict[str, Any]) -> str:
+    """A flag as the demo shows it: what, about whom, when, and its reasons; with markup for a terminal."""
     from rich.markup import escape
 
     pattern, severity = flag["data"]["pattern"], flag["severity"]
     colour = {"critical": "bold red", "high": "red", "medium": "yellow"}.get(severity, "blue")
     moment = flag["time"][:16].replace("T", " ")
     lines = [
-        f"   [{colour}]{severity.upper()}[/] [bold]{pattern['name']}[/]  {flag['subject']}, {moment}",
-        f"     {escape(pattern['title'])}",
-        "     [dim]because",
-        *(f"       {escape(_reason(reason))}" for reason in flag["data"]["reasons"]),
+        f"[{colour}]{severity.upper()}[/] [bold]{pattern['name']}[/]  {flag['subject']}, {moment}",
+        f"  {escape(pattern['title'])}",
+        "  [dim]because",
+        *(f"    {escape(_reason(reason))}" for reason in flag["data"]["reasons"]),
     ]
-    return "\n".join(lines) + "[/]\n"
+    return "\n".join(lines) + "[/]"
 
 
 def _reason(reason: dict[str, Any]) -> str:
-    compared = "" if reason["threshold"] is None else f" {reason['operator']} {_value(reason['threshold'])}"
-    found = _value(reason["value"]) + compared
-    return reason["expression"] if found in (reason["expression"], "true") else f"{reason['expression']}: {found}"
+    """The condition, and in brackets what stood there; of a threshold that is no plain number, that too."""
+    expression, threshold = reason["expression"], reason["threshold"]
+    if threshold is None:
+        return str(expression)
+    plain = expression.rsplit(" ", 1)[-1].replace(".", "").isdigit()
+    compared = "" if plain else f" {reason['operator']} {_value(threshold)}"
+    return f"{expression}  ({_value(reason['value'])}{compared})"
 
 
 def _value(value: Any) -> str:

@@ -52,7 +52,7 @@ def _customers(
     table.snapshot([_customer(bank, i, segment[i], opened[i]) for i in range(size.customers)])
     labelled: list[Labelled] = []
     for ts, customer, kind, episode in sorted([*contacts, *_moves(bank, phones, random)]):
-        email = f"{customer_id(customer)}.{ts // 1000 % 100_000}@example.net"
+        email = f"m{ts // 1000 % 100_000}@example.net"
         record = table.update(ts, customer_id(customer), email=email, updated_at=ts * 1000)
         if episode >= 0:
             change = read_change(record, lambda text: text)
