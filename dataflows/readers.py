@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from dataflows.batch import AFTER_ALL
 from dataflows.changes import ChangeJudge
-from dataflows.connectors.files import Block, line_blocks, partitions_of
+from dataflows.connectors.files import KEPT, LONGEST, Block, line_blocks, partitions_of
 from dataflows.connectors.typed import parquet_blocks
 from dataflows.decoding.csv import CsvDecoder, csv_blocks
 from dataflows.decoding.debezium import DebeziumDecoder
-from dataflows.decoding.decoded import Decoded, Decoder
+from dataflows.decoding.decoded import DeadRow, Decoded, Decoder, Reason
 from dataflows.decoding.json import JsonDecoder
 from dataflows.decoding.strict_debezium import TIME_FIELD, ChangeReader, ChangeRules
 from dataflows.engine import Reader
@@ -87,7 +88,16 @@ def decoded_blocks(
         return
     decoder = decoder_of(source, wanted, first)
     for block in csv_blocks(paths) if source.format == "csv" else line_blocks(paths):
-        yield block, decoder.decode(block.rows)
+        yield block, _with_cut(decoder.decode(block.rows), block)
+
+
+def _with_cut(decoded: Decoded, block: Block) -> Decoded:
+    """Rows that are too long are dead letters, whatever their heads look like."""
+    if not block.cut:
+        return decoded
+    detail = "expected a row of at most 16 MB ({LONGEST:,} bytes); found {size:,} bytes, of which the first {KEPT:,} are kept"
+    cut = [DeadRow(row, Reason.SYNTAX, None, detail.format(LONGEST=LONGEST, KEPT=KEPT, size=n)) for row, n in block.cut.items()]
+    return replace(decoded, dead=sorted([*cut, *(d for d in decoded.dead if d.row not in block.cut)], key=lambda d: d.row))
 
 
 def decoder_of(source: Stream | Table, wanted: frozenset[str], first: frozenset[str]) -> Decoder:

@@ -4,18 +4,29 @@ from __future__ import annotations
 
 import gzip
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from glob import glob
 from pathlib import Path
 from typing import IO
 
-from dataflows.decoding.decoded import RawRows
-from dataflows.decoding.json import split_lines
+import numpy as np
+from numpy.typing import NDArray
+
+from dataflows.decoding.decoded import PADDING, RawRows
+from dataflows.decoding.json import lines_in
 from models.application.resolved import FileInput
 
 BLOCK = 8 << 20
 """Bytes read at once; small enough for the cache of a few cores, large enough that a shard's share is worth a call."""
+
+
+LONGEST = 16 << 20
+"""Bytes of the longest row that is read."""
+KEPT = 64 << 10
+"""Bytes that are kept of a row that is longer."""
+_BOM = b"\xef\xbb\xbf"
 
 
 class FileProblem(Exception):
@@ -24,12 +35,16 @@ class FileProblem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """Whole rows of one file: its base name, the number of its first row in it, and how many bytes were read for it."""
+    """Whole rows of one file: its base name, the number of its first row in it, and how many bytes were read for it.
+
+    cut: rows of which only the first ``KEPT`` bytes are there, since they are longer than ``LONGEST``, with their length.
+    """
 
     rows: RawRows
     file: str
     first_row: int
     bytes_read: int
+    cut: Mapping[int, int] = field(default_factory=dict)
 
 
 def partitions_of(source: FileInput) -> list[list[Path]]:
@@ -57,9 +72,9 @@ def line_blocks(paths: Sequence[Path]) -> Iterator[Block]:
     offset = 0
     for path in paths:
         row = 0
-        for data, size in _cut(path):
-            rows = split_lines(data, offset)
-            yield Block(rows, path.name, row, size)
+        for data, begin, end, size, length in _cut(path):
+            rows = lines_in(data, begin, end, offset)
+            yield Block(rows, path.name, row, size, {0: length} if length > LONGEST else {})
             row += len(rows)
             offset += len(rows)
 
@@ -69,25 +84,67 @@ def size_of(source: FileInput) -> int:
     return sum(path.stat().st_size for paths in partitions_of(source) for path in paths)
 
 
-def _cut(path: Path) -> Iterator[tuple[bytes, int]]:
-    """A file's bytes in blocks that end at line ends, and how many bytes of the file each took."""
-    rest = b""
+def _cut(path: Path) -> Iterator[tuple[NDArray[np.uint8], int, int, int, int]]:
+    """A file's bytes in blocks of whole lines.
+
+    Each as bytes with where its lines begin and end in them, how many bytes of the file were read for it, and the length of
+    its line where that is too long (then it has no other, and only its head).
+    """
     try:
         with opened(path) as file:
-            place = 0
-            while data := file.read(BLOCK):
-                data = rest + data
-                end = data.rfind(b"\n") + 1
-                rest = data[end:]
-                now = file.tell() if path.suffix != ".gz" else place + len(data)
-                if end:
-                    yield data[:end], now - place
-                    place = now
-        if rest:
-            yield rest, len(rest)
-    except (OSError, EOFError, gzip.BadGzipFile) as error:
+            yield from _lines_of(file)
+    except (OSError, EOFError, zlib.error) as error:
         cause = getattr(error, "strerror", None) or str(error)
         raise FileProblem(f"{path}: cannot be read: {cause}. Check that the file exists, is whole, and may be read") from error
+
+
+def _lines_of(file: IO[bytes]) -> Iterator[tuple[NDArray[np.uint8], int, int, int, int]]:
+    rest = np.zeros(0, np.uint8)
+    cut, place, first = 0, 0, True
+    while True:
+        data = np.empty(len(rest) + BLOCK + PADDING, np.uint8)
+        data[: len(rest)] = rest
+        got = file.readinto(data[len(rest) : len(rest) + BLOCK].data)  # type: ignore[attr-defined]
+        n = len(rest) + got
+        data[n : n + PADDING] = 0
+        end = n if not got else _last_line_end(data, len(rest), n)
+        begin = len(_BOM) if first and data[:3].tobytes() == _BOM else 0
+        first = first and not got
+        now = _place(file)
+        if cut and end:
+            # The rest of a line that is too long: what is kept of it, then the lines behind it.
+            stop = end if not got else len(rest) + int(np.argmax(data[len(rest) : end] == _NEWLINE)) + 1
+            head = np.append(data[:KEPT], np.zeros(PADDING, np.uint8))
+            yield head, 0, KEPT, 0, cut + stop - len(rest)
+            cut, begin = 0, stop
+        if end > begin:
+            yield data[: end + PADDING], begin, end, now - place, 0
+            place = now
+        if not got:
+            return
+        rest = data[end:n]
+        if cut or len(rest) > LONGEST:
+            cut = cut + got if cut else len(rest)
+            rest = rest[:KEPT].copy()
+
+
+_NEWLINE = 10
+
+
+def _last_line_end(data: NDArray[np.uint8], low: int, high: int) -> int:
+    """Behind the last newline of ``data[low:high]``; 0 if there is none."""
+    step = 65_536
+    while high > low:
+        at = np.flatnonzero(data[max(low, high - step) : high] == _NEWLINE)
+        if len(at):
+            return max(low, high - step) + int(at[-1]) + 1
+        high -= step
+    return 0
+
+
+def _place(file: IO[bytes]) -> int:
+    """How many bytes of the file itself were read."""
+    return file.fileobj.tell() if isinstance(file, gzip.GzipFile) and file.fileobj else file.tell()
 
 
 def opened(path: Path) -> IO[bytes]:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.decoding import kernels_json as kernels
 from dataflows.decoding.decoded import PADDING, DeadRow, Decoded, RawRows, rows_state
+from dataflows.decoding.kernels_lines import line_ends
 from dataflows.decoding.scanned import Scanner
 from dataflows.decoding.strict import Bad, parse, values_of
 from models.application.resolved import FieldSpec
@@ -77,10 +77,15 @@ def split_lines(block: bytes | bytearray | memoryview, first_offset: int = 0) ->
     data = np.empty(n + PADDING, np.uint8)
     data[:n] = np.frombuffer(block, np.uint8)
     data[n:] = 0
-    most = int(np.count_nonzero(data[:n] == 10)) + 1
+    return lines_in(data, 0, n, first_offset)
+
+
+def lines_in(data: NDArray[np.uint8], begin: int, end: int, first_offset: int) -> RawRows:
+    """The lines of ``data[begin:end]`` that are not blank; ``PADDING`` bytes must follow ``end``."""
+    most = (end - begin) // 2 + 1
     start, stop = np.empty(most, np.int64), np.empty(most, np.int64)
-    rows = kernels.line_ends(data, n, start, stop)
-    return RawRows(data, start[:rows], stop[:rows], np.arange(first_offset, first_offset + rows))
+    rows = line_ends(data, begin, end, start, stop)
+    return RawRows(data, start[:rows].copy(), stop[:rows].copy(), np.arange(first_offset, first_offset + rows))
 
 
 def raw_rows(values: Sequence[bytes]) -> RawRows:

@@ -281,26 +281,3 @@ def scan_rows(  # type: ignore[no-untyped-def]
         if good:
             for f in range(fields):
                 known[f, r] = (has >> np.uint64(f)) & np.uint64(1)
-
-
-@nb.njit(cache=True, nogil=True)
-def line_ends(b, n, start, stop):  # type: ignore[no-untyped-def]
-    """Where the lines of ``b[:n]`` that are not blank begin and end; how many there are."""
-    rows = 0
-    begin = 0
-    for i in range(n + 1):
-        if i == n or b[i] == 10:
-            end = i
-            if end > begin and b[end - 1] == 13:
-                end -= 1
-            blank = True
-            for k in range(begin, end):
-                if b[k] != 32 and b[k] != 9:
-                    blank = False
-                    break
-            if not blank:
-                start[rows] = begin
-                stop[rows] = end
-                rows += 1
-            begin = i + 1
-    return rows
