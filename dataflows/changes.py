@@ -18,6 +18,7 @@ from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, MARKS,
 from dataflows.judge import Dead, Judged
 from dataflows.operators.versions import DELETE, SNAPSHOT, UPSERT
 from dataflows.origin import Located
+from dataflows.outliers import FAR
 from dataflows.shard import CHANGE, VERSION
 from models.application.resolved import Table
 from models.values.column import Column
@@ -49,6 +50,17 @@ class ChangeJudge:
         self.newest, self.leading = state["newest"], state["leading"]
         self.limit.restore(state["limit"])
 
+    max_ahead = FAR
+    time_field = "time"
+
+    def times(self, decoded: Decoded) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Times of changes (int64[n] microseconds), and which of them move the bound (bool[n])."""
+        time = self._times(decoded)
+        good: NDArray[np.bool_] = decoded.columns[IS_CHANGE].values.copy()
+        good[[row.row for row in decoded.dead]] = False
+        snapshot: NDArray[np.bool_] = decoded.columns[IS_SNAPSHOT].values & good
+        return time, good & ~self._leading(snapshot, good) & (time != NO_TIME)
+
     def judge(self, raw: RawRows, decoded: Decoded, topic: str, first_number: int, partition_number: int = 0) -> Judged:
         """Judge the changes of one read, in order."""
         place = Located(decoded.chunk, topic, partition_number, np.arange(first_number, first_number + decoded.n))
@@ -57,6 +69,7 @@ class ChangeJudge:
         good[[row.row for row in decoded.dead]] = False
         snapshot: NDArray[np.bool_] = decoded.columns[IS_SNAPSHOT].values & good
         leading = self._leading(snapshot, good)
+        self.leading = self.leading and not bool((good & ~snapshot).any())
         bounds = self._move(time, good & ~leading & (time != NO_TIME))
         time = np.where(time == NO_TIME, bounds, time)
         effective = np.where(leading, self._since(decoded, leading), np.maximum(time, bounds))
@@ -85,7 +98,6 @@ class ChangeJudge:
         others = np.flatnonzero(good & ~snapshot)
         if not len(others):
             return snapshot
-        self.leading = False
         leading = snapshot.copy()
         leading[others[0] :] = False
         return leading

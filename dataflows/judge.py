@@ -18,6 +18,7 @@ from dataflows.deadlimit import DeadLimit
 from dataflows.decoding.decoded import IS_CHANGE, IS_SNAPSHOT, MARKS, DeadRow, Decoded, RawRows, Reason
 from dataflows.dedup import Dedup
 from dataflows.origin import Located
+from dataflows.outliers import FAR
 from models.application.resolved import Stream
 
 
@@ -92,6 +93,24 @@ class Judge:
         if self.dedup is not None:
             self.dedup.restore(state["dedup"])
         self.limit.restore(state["limit"])
+
+    @property
+    def max_ahead(self) -> int:
+        """How far a time of a file may be ahead of those before it, where the rows behind do not follow (microseconds)."""
+        return FAR if self.stream.max_ahead is None else self.stream.max_ahead
+
+    @property
+    def time_field(self) -> str:
+        """The field with an event's time."""
+        return self.stream.time
+
+    def times(self, decoded: Decoded) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+        """Times of rows (int64[n] microseconds), and which of them move the bound (bool[n])."""
+        time: NDArray[np.int64] = decoded.columns[self.stream.time].values
+        valid = decoded.columns[self.stream.time].is_valid().copy()
+        valid[[row.row for row in decoded.dead]] = False
+        skipped = self._no_events(decoded)
+        return time, valid if skipped is None else valid & ~skipped
 
     def judge(self, raw: RawRows, decoded: Decoded, topic: str, first_number: int, partition_number: int = 0) -> Judged:
         """Judge the rows of one read, in order."""

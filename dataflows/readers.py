@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
 
 from dataflows.batch import AFTER_ALL
 from dataflows.changes import ChangeJudge
@@ -17,6 +21,7 @@ from dataflows.decoding.json import JsonDecoder
 from dataflows.decoding.strict_debezium import TIME_FIELD, ChangeReader, ChangeRules
 from dataflows.engine import Reader
 from dataflows.judge import Judge, Judged
+from dataflows.outliers import LOOK, as_dead, not_believed
 from dataflows.prelude import StaticTable
 from dataflows.steps import Plan
 from models.application.resolved import FileInput, Stream, Table
@@ -34,6 +39,7 @@ class FileReader:
         self.number = number
         self.judge = judge
         self.blocks = blocks
+        self.ahead: deque[tuple[Block, Decoded]] = deque()
         self.done = False
         self.topic = ""
 
@@ -44,16 +50,43 @@ class FileReader:
 
     def read(self) -> Judged:
         """The next block's rows; at the end an empty answer that says so."""
-        found = next(self.blocks, None)
+        found = self.ahead.popleft() if self.ahead else next(self.blocks, None)
         if found is None:
             self.done = True
             self.judge.limit.end(self.topic)
             return Judged(None, AFTER_ALL, done=True)
-        block, decoded = found
+        block, decoded = found[0], self._believed(found[1])
         self.topic = block.file
         judged = self.judge.judge(block.rows, decoded, block.file, block.first_row, self.number)
         judged.bytes = block.bytes_read
         return judged
+
+
+    def _believed(self, decoded: Decoded) -> Decoded:
+        """The rows with those dead whose time lies far ahead of all others."""
+        time, valid = self.judge.times(decoded)
+        rows = not_believed(time, valid, self.judge.newest, self.judge.max_ahead, None)
+        if rows is None:
+            rows = not_believed(time, valid, self.judge.newest, self.judge.max_ahead, self._following())
+        if rows is None or not len(rows):
+            return decoded
+        dead = [*decoded.dead, *as_dead(rows, self.judge.time_field, self.judge.max_ahead)]
+        return replace(decoded, dead=sorted(dead, key=lambda row: row.row))
+
+    def _following(self) -> NDArray[np.int64]:
+        """Times of the next rows: as many as decide whether a time is believed, or all that are left."""
+        found: list[NDArray[np.int64]] = []
+        place = 0
+        while sum(len(part) for part in found) < LOOK:
+            if place == len(self.ahead):
+                block = next(self.blocks, None)
+                if block is None:
+                    break
+                self.ahead.append(block)
+            time, valid = self.judge.times(self.ahead[place][1])
+            found.append(time[valid])
+            place += 1
+        return np.concatenate([np.zeros(0, np.int64), *found])
 
 
 def file_readers(plan: Plan) -> list[Reader]:

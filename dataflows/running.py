@@ -100,7 +100,9 @@ def _flow(job: Job, sinks: Sinks, cluster: tuple[list[str], int] | None) -> None
 
 def _cause(error: BaseException) -> BaseException | None:
     """What really went wrong, under Bytewax's wrapping."""
-    while error.__cause__ is not None:
+    from bytewax.errors import BytewaxRuntimeError
+
+    while isinstance(error, BytewaxRuntimeError) and error.__cause__ is not None:
         error = error.__cause__
     return error
 

@@ -74,7 +74,8 @@ def line_blocks(paths: Sequence[Path]) -> Iterator[Block]:
         row = 0
         for data, begin, end, size, length in _cut(path):
             rows = lines_in(data, begin, end, offset)
-            yield Block(rows, path.name, row, size, {0: length} if length > LONGEST else {})
+            cut = {0: length} if length else _cut_rows(rows)
+            yield Block(rows, path.name, row, size, cut)
             row += len(rows)
             offset += len(rows)
 
@@ -82,6 +83,14 @@ def line_blocks(paths: Sequence[Path]) -> Iterator[Block]:
 def size_of(source: FileInput) -> int:
     """Bytes of all files of a source."""
     return sum(path.stat().st_size for paths in partitions_of(source) for path in paths)
+
+
+def _cut_rows(rows: RawRows) -> dict[int, int]:
+    """Cut rows that are too long down to their heads; their lengths."""
+    length = rows.stop - rows.start
+    found = np.flatnonzero(length > LONGEST)
+    rows.stop[found] = rows.start[found] + KEPT
+    return {int(row): int(length[row]) for row in found}
 
 
 def _cut(path: Path) -> Iterator[tuple[NDArray[np.uint8], int, int, int, int]]:
@@ -109,17 +118,16 @@ def _lines_of(file: IO[bytes]) -> Iterator[tuple[NDArray[np.uint8], int, int, in
         data[n : n + PADDING] = 0
         end = n if not got else _last_line_end(data, len(rest), n)
         begin = len(_BOM) if first and data[:3].tobytes() == _BOM else 0
-        first = first and not got
         now = _place(file)
         if cut and end:
             # The rest of a line that is too long: what is kept of it, then the lines behind it.
             stop = end if not got else len(rest) + int(np.argmax(data[len(rest) : end] == _NEWLINE)) + 1
             head = np.append(data[:KEPT], np.zeros(PADDING, np.uint8))
-            yield head, 0, KEPT, 0, cut + stop - len(rest)
-            cut, begin = 0, stop
+            yield head, 0, KEPT, 0, cut + stop - len(rest) - (1 if got else 0)
+            cut, begin, first = 0, stop, False
         if end > begin:
             yield data[: end + PADDING], begin, end, now - place, 0
-            place = now
+            place, first = now, False
         if not got:
             return
         rest = data[end:n]

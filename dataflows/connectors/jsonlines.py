@@ -30,7 +30,10 @@ class JsonLines(FixedPartitionedSink[bytes, None]):
 
     def finish(self) -> int:
         """Sort what was written by (sequence, id), as bounded runs do; how many lines there are."""
-        if self.path is None or self.pending is None or not self.pending.exists():
+        if self.path is None or self.pending is None:
+            return 0
+        if not self.pending.exists():
+            self.path.write_bytes(b"")
             return 0
         lines = self.pending.read_bytes().splitlines()
         lines.sort(key=order_of)
