@@ -79,6 +79,7 @@ def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:
     """The chunk whose ``snapshot`` this is; ``source`` says how its bytes are read."""
     # The decoders stand above the shards that keep their rows.
     from dataflows.connectors.typed import FrameChunk
+    from dataflows.decoding.cloudevents import EventChunk, EventReader
     from dataflows.decoding.csv import CsvChunk
     from dataflows.decoding.debezium import DebeziumChunk
     from dataflows.decoding.json import JsonChunk
@@ -94,6 +95,8 @@ def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:
             return FrameChunk.restored(state, source.fields)
         case "csv":
             return CsvChunk(rows_from(state), source.fields)
+        case "cloudevents":
+            return EventChunk(rows_from(state), EventReader(source.fields, frozenset()))
         case "debezium":
             return DebeziumChunk(rows_from(state), change_reader(source))
     return JsonChunk(rows_from(state), source.fields)

@@ -189,17 +189,17 @@ class Judge:
         """Take repeated ids out of ``kept``; how many there were."""
         if self.dedup is None:
             return 0
-        ids = self._ids(decoded, place)
         before = int(kept.sum())
         for row in np.flatnonzero(kept).tolist():
-            kept[row] = self.dedup.keep(ids[row], int(time[row]))
+            kept[row] = self.dedup.keep(self._id(decoded, place, row), int(time[row]))
         self.dedup.forget(self.bound)
         return before - int(kept.sum())
 
-    def _ids(self, decoded: Decoded, place: Located) -> Sequence[Any]:
+    def _id(self, decoded: Decoded, place: Located, row: int) -> Any:
         if self.stream.id and self.stream.id in decoded.columns:
-            return decoded.columns[self.stream.id].to_list()
-        return [place.attributes(row).get("id") for row in range(decoded.n)]
+            return decoded.columns[self.stream.id].at(row)
+        attributes = place.attributes(row)
+        return f"{attributes.get('source', '')}{attributes['id']}" if "id" in attributes else None
 
     def _batch(
         self, raw: RawRows, decoded: Decoded, time: NDArray[np.int64], place: Located, kept: NDArray[np.bool_]

@@ -199,9 +199,19 @@ def _line_fields(stream: Stream) -> dict[str, FieldSpec]:
     """A stream's fields as a line holds them: a time that the format would give stands in ``time``."""
     plain = {"__op": "op", "__before": "before"}
     fields = {n: replace(s, path=(plain.get(s.path[0], s.path[0]), *s.path[1:])) for n, s in stream.fields.items()}
+    if stream.format == "cloudevents":
+        fields = {n: _of_event(s) for n, s in fields.items()}
     if stream.time.startswith("__"):
         fields[stream.time] = replace(fields[stream.time], path=("time",))
     return fields
+
+
+def _of_event(spec: FieldSpec) -> FieldSpec:
+    """A field of a CloudEvent in a line that holds its data: attributes stand under ``ce.NAME``, and may lack."""
+    if spec.path[0] == "data":
+        return replace(spec, path=spec.path[1:])
+    path = "time" if spec.name == "ce.time" else f"ce.{spec.path[0]}"
+    return replace(spec, path=(path,), type=replace(spec.type, optional=spec.type.optional or spec.name != "ce.time"))
 
 
 def _table_fields(table: Table) -> dict[str, FieldSpec]:

@@ -14,6 +14,7 @@ from dataflows.batch import AFTER_ALL
 from dataflows.changes import ChangeJudge
 from dataflows.connectors.files import KEPT, LONGEST, Block, line_blocks, partitions_of
 from dataflows.connectors.typed import parquet_blocks
+from dataflows.decoding.cloudevents import CloudEventsDecoder
 from dataflows.decoding.csv import CsvDecoder, csv_blocks
 from dataflows.decoding.debezium import DebeziumDecoder
 from dataflows.decoding.decoded import DeadRow, Decoded, Decoder, Reason
@@ -138,6 +139,8 @@ def decoder_of(source: Stream | Table, wanted: frozenset[str], first: frozenset[
     match source.format:
         case "debezium":
             return DebeziumDecoder(source.fields, wanted, first, _rules(source))
+        case "cloudevents":
+            return CloudEventsDecoder(source.fields, wanted, first)
         case "csv":
             return CsvDecoder(source.fields, wanted, first)
     return JsonDecoder(source.fields, wanted, first)

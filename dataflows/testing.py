@@ -82,7 +82,7 @@ def given_value(line: Given, spec: FieldSpec) -> Any:
             name = spec.path[1]
             known = line.before is not None and name in line.before and line.op != "d"
             return line.before[name] != line.values.get(name) if known and line.before else None
-    return line.values.get(spec.name)
+    return line.values.get(spec.name, line.time if spec.name == "ce.time" else None)
 
 
 class GivenReader:

@@ -129,8 +129,9 @@ class DebeziumChunk:
     reader: ChangeReader
 
     def fields(self, row: int) -> dict[str, Any]:
-        """All declared fields."""
-        return self.reader.read(self.raw(row))[0]
+        """All declared fields, its op, and what is known of the image before."""
+        found, declared = self.reader.read(self.raw(row))[0], self.reader.declared
+        return {n: v for n, v in found.items() if n != TIME_FIELD and (v is not None or not declared[n].path[0].startswith("__"))}
 
     def raw(self, row: int) -> bytes:
         """The record's bytes."""

@@ -46,7 +46,7 @@ def parse(raw: bytes, declared: frozenset[str]) -> dict[str, Any]:
     def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in found]
         repeated = [key for key in keys if keys.count(key) > 1] if len(set(keys)) < len(keys) else []
-        return {**dict(found), _REPEATED: repeated} if repeated else dict(found)
+        return {**dict(found), REPEATED: repeated} if repeated else dict(found)
 
     try:
         value = json.loads(
@@ -59,13 +59,14 @@ def parse(raw: bytes, declared: frozenset[str]) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise Bad(Reason.SYNTAX, "expected a JSON object")
     check_text(value)
-    repeated = [key for key in value.pop(_REPEATED, []) if key in declared]
+    repeated = [key for key in value.pop(REPEATED, []) if key in declared]
     if repeated:
         raise Bad(Reason.DUPLICATE_KEY, f"key {repeated[0]!r} stands twice")
     return value
 
 
-_REPEATED = "\0repeated"
+REPEATED = "\0repeated"
+"""The key under which a parsed object holds its keys that stand twice."""
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 

@@ -29,7 +29,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "stream": {
         "from": "a file, files or Kafka topics",
-        "format": "json, csv, parquet or debezium",
+        "format": "json, csv, parquet, debezium or cloudevents",
         "time": "field with event time",
         "lateness": "how far out of order a partition may be",
         "max_ahead": "how far a time may be in the future",

@@ -22,7 +22,12 @@ _SUFFIXES = {".jsonl": "json", ".json": "json", ".ndjson": "json", ".csv": "csv"
 _TYPES = ("string", "bool", "int", "float", "decimal", "timestamp", "date", "list")
 UNKNOWN = Type(Kind.NULL)
 """The type of a field whose type cannot be read: it fits everywhere, so that one mistake is told once."""
-_FORMATS = ("json", "csv", "parquet", "debezium")
+_FORMATS = ("json", "csv", "parquet", "debezium", "cloudevents")
+_ATTRIBUTES = (
+    "subject", "datacontenttype", "dataschema", "partitionkey", "sequence", "correlationid", "causationid", "dedupkey", "severity",
+    "ruleset", "runmode", "expirytime", "recordedtime", "traceparent", "tracestate",
+)  # fmt: skip
+"""Attributes of a CloudEvent that it may lack; others are declared as fields with ``path: ce.NAME``."""
 
 
 def streams(reader: Reader, node: Node | None, tables: dict[str, Table], inputs: dict[str, str]) -> dict[str, Stream]:
@@ -41,7 +46,7 @@ def tables(reader: Reader, node: Node | None, inputs: dict[str, str]) -> dict[st
     for place, (name, entry) in enumerate(reader.named(node, "table")):
         values = reader.section(entry, "table")
         source = _input(reader, values.get("from"), inputs.get(name))
-        format_ = _format(reader, values.get("format"), source)
+        format_ = _format(reader, values.get("format"), source, _FORMATS[:-1])
         fields = _fields(reader, values.get("fields"), entry)
         key = reader.names(values.get("key"), "key")
         if not key:
@@ -70,8 +75,10 @@ def _stream(reader: Reader, name: str, place: int, entry: Node, tables: dict[str
     whole_before = reader.choice(values.get("before"), "before", ("full",), "") == "full"
     if format_ == "debezium":
         fields = {**fields, **_change_fields(fields, whole_before=whole_before)}
+    if format_ == "cloudevents":
+        fields = _event_fields(fields, timed="time" not in values)
     time = reader.text(values.get("time"), "time") or {"debezium": "__time", "cloudevents": "ce.time"}.get(format_, "")
-    if time not in fields and time in ("__time", "ce.time"):
+    if time not in fields and time == "__time":
         fields[time] = FieldSpec(time, TIMESTAMP, (time,))
     where = values.get("time") or entry
     if time not in fields:
@@ -205,6 +212,20 @@ def _joins(reader: Reader, node: Node | None, tables: dict[str, Table]) -> dict[
     return found
 
 
+def _event_fields(fields: dict[str, FieldSpec], *, timed: bool) -> dict[str, FieldSpec]:
+    """The fields of a CloudEvent's data, and its attributes; ``timed``: its own time is the event's, so it must have one."""
+    found = {
+        name: replace(spec, path=spec.path[1:] if spec.path[0] == "ce" and len(spec.path) == 2 else ("data", *spec.path))
+        for name, spec in fields.items()
+    }
+    for name in ("id", "source", "type", "specversion"):
+        found[f"ce.{name}"] = FieldSpec(f"ce.{name}", STRING, (name,))
+    for name in _ATTRIBUTES:
+        found[f"ce.{name}"] = FieldSpec(f"ce.{name}", replace(STRING, optional=True), (name,))
+    found["ce.time"] = FieldSpec("ce.time", replace(TIMESTAMP, optional=not timed), ("time",))
+    return found
+
+
 def _key_of_changes(
     format_: str, source: Input | None, fields: Mapping[str, FieldSpec], tables: dict[str, Table]
 ) -> tuple[str, ...]:
@@ -285,12 +306,12 @@ def _input(reader: Reader, node: Node | None, given: str | None) -> Input | None
     return FileInput(tuple(reader.path(place, text) for text in texts), as_partitions=as_ == "partitions")
 
 
-def _format(reader: Reader, node: Node | None, source: Input | None) -> Format:
+def _format(reader: Reader, node: Node | None, source: Input | None, formats: tuple[str, ...] = _FORMATS) -> Format:
     default = "json"
     if isinstance(source, FileInput):
         path = source.globs[0].removesuffix(".gz")
         default = _SUFFIXES.get(Path(path).suffix, "json")
-    if node is not None and node.text in ("avro", "cloudevents"):
+    if node is not None and node.text == "avro":
         reader.problems.add(node.position, not_in_this_version(repr(node.text)))
         return "json"
-    return reader.choice(node, "format", _FORMATS, default)  # type: ignore[return-value]
+    return reader.choice(node, "format", formats, default)  # type: ignore[return-value]

@@ -147,7 +147,7 @@ CASES = [
     # stream
     (STREAM, "from: {schedule: '0 2 * * *'}", ["6:12: 'schedule' is not in this version"]),
     (STREAM, 'format: avro', ["6:13: 'avro' is not in this version"]),
-    (STREAM, 'format: jsn', ["6:13: expected format as one of json, csv, parquet, debezium; found 'jsn' (did you mean json?)"]),
+    (STREAM, 'format: jsn', ["6:13: expected format as one of json, csv, parquet, debezium, cloudevents; found 'jsn' (did you mean json?)"]),
     (STREAM, 'from: tx.jsonl', ["6:11: expected from as {file: PATH} or {kafka: CONNECTION/TOPIC}; found 'tx.jsonl'"]),
     (STREAM, 'from: {file: a, kafka: b}', ['6:11: expected one of file, files and kafka in from; found file and kafka']),
     (STREAM, 'from: {fil: a}', ["6:12: unknown key of from 'fil'… (did you mean file?)"]),
