@@ -4,14 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
+from dataflows.batch import AFTER_ALL, BEFORE_ALL
 from dataflows.judge import Judged
 
 
 @dataclass(slots=True)
 class Counts:
-    """Counters of one process: ``rows`` by source; others by (source, reason) or (pattern, kind)."""
+    """Counters of one process: ``rows`` by source; others by (source, reason) or (pattern, kind).
+
+    reached: the bound (microseconds) that each source has come to, while it is read.
+    """
 
     rows: Counter[str] = field(default_factory=Counter)
     bytes: Counter[str] = field(default_factory=Counter)
@@ -21,7 +25,9 @@ class Counts:
     dead: Counter[str] = field(default_factory=Counter)
     flags: Counter[str] = field(default_factory=Counter)
     suppressed: Counter[str] = field(default_factory=Counter)
+    guarded: Counter[str] = field(default_factory=Counter)
     other: Counter[str] = field(default_factory=Counter)
+    reached: dict[str, int] = field(default_factory=dict)
 
     def judged(self, source: str, judged: Judged) -> None:
         """Count one read."""
@@ -34,12 +40,19 @@ class Counts:
             self.dead[f"{source} {row.reason}"] += 1
         for name, count in judged.counts.items():
             self.other[f"{source} {name}"] += count
+        if BEFORE_ALL < judged.bound < AFTER_ALL:
+            self.reached[source] = judged.bound
 
     def add(self, other: Mapping[str, Mapping[str, int]]) -> None:
         """Add what another process counted."""
         for name, counter in other.items():
-            getattr(self, name).update(counter)
+            if name == "reached":
+                for source, bound in counter.items():
+                    self.reached[source] = min(bound, self.reached.get(source, bound))
+            else:
+                getattr(self, name).update(counter)
 
     def as_dict(self) -> dict[str, dict[str, int]]:
-        """Plain numbers, zeros left out."""
-        return {name: {key: n for key, n in getattr(self, name).items() if n} for name in self.__slots__}
+        """Plain numbers, zeros left out; may be called while another thread counts."""
+        found = {each.name: dict(getattr(self, each.name)) for each in fields(self)}
+        return {name: {key: n for key, n in counter.items() if n} for name, counter in found.items()}

@@ -8,10 +8,12 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
+from threading import Event, Thread
 
 from dataflows.counts import Counts
 from dataflows.detect import Connectors, build
@@ -29,56 +31,91 @@ class WorkerFailed(Exception):
     """A worker process ended in an error; its own message says why."""
 
 
+Counting = Callable[[], Counts]
+"""Tells how far a run is."""
+Watch = Callable[[Counting], None]
+"""Is told, before a run begins, how to ask how far it is."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to run: an application, its number of virtual shards, and the clock for ``recordedtime``.
-
-    ``watch`` is given the counts before they begin to move, for whoever shows how far a run is.
-    """
+    """What to run: an application, its number of virtual shards, the clock for ``recordedtime``, and who watches."""
 
     application: Application
     shards: int
     now: Callable[[], str]
-    watch: Callable[[Counts], None] | None = None
+    watch: Watch | None = None
 
 
 def run_here(job: Job) -> Counts:
     """Run to the end of the input in this process."""
-    sinks = Sinks(job.application, job.now)
-    if job.watch is not None:
-        job.watch(sinks.counts)
-    _flow(job, sinks, None)
-    sinks.finish()
+    with tempfile.TemporaryDirectory(prefix="tocsin-") as folder:
+        sinks = Sinks(job.application, job.now, Path(folder))
+        if job.watch is not None:
+            job.watch(lambda: sinks.counts)
+        _flow(job, sinks, None)
+        sinks.finish()
     return sinks.counts
 
 
 def run_processes(job: Job, processes: int, arguments: list[str]) -> Counts:
     """Run in several processes; ``arguments`` make a worker of the same command."""
     addresses = ";".join(f"127.0.0.1:{port}" for port in _free_ports(processes))
-    counts = Counts()
     with tempfile.TemporaryDirectory(prefix="tocsin-") as folder:
         workers = [_start(arguments, number, addresses, Path(folder)) for number in range(processes)]
         try:
+            if job.watch is not None:
+                job.watch(lambda: _counts_in(Path(folder)))
             codes = [worker.wait() for worker in workers]
         finally:
             for worker in workers:
                 worker.kill()
-        for number in range(processes):
-            path = Path(folder) / f"{number}.json"
-            if path.exists():
-                counts.add(json.loads(path.read_text()))
+                worker.wait()
         if any(codes):
             raise WorkerFailed(_first_error(Path(folder), processes))
-    Sinks(job.application, job.now).finish()
-    return counts
+        Sinks(job.application, job.now, Path(folder)).finish()
+        return _counts_in(Path(folder))
 
 
 def run_worker(job: Job, worker: str) -> None:
     """Be one worker process; ``worker`` is its number, all addresses, and the folder for what it has to say."""
     number, addresses, folder = worker.split("|")
-    sinks = Sinks(job.application, job.now)
-    _flow(job, sinks, (addresses.split(";"), int(number)))
-    (Path(folder) / f"{number}.json").write_text(json.dumps(sinks.counts.as_dict()))
+    sinks = Sinks(job.application, job.now, Path(folder))
+    path = Path(folder) / f"{number}.json"
+    with _telling(sinks.counts, path):
+        _flow(job, sinks, (addresses.split(";"), int(number)))
+    _tell(sinks.counts, path)
+
+
+@contextmanager
+def _telling(counts: Counts, path: Path) -> Iterator[None]:
+    """Write a worker's counts every half second, for the progress bar."""
+    done = Event()
+
+    def tell() -> None:
+        while not done.wait(0.5):
+            _tell(counts, path)
+
+    thread = Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
+def _tell(counts: Counts, path: Path) -> None:
+    whole = path.with_suffix(".part")
+    whole.write_text(json.dumps(counts.as_dict()))
+    whole.replace(path)
+
+
+def _counts_in(folder: Path) -> Counts:
+    counts = Counts()
+    for path in sorted(folder.glob("*.json")):
+        counts.add(json.loads(path.read_text()))
+    return counts
 
 
 def _flow(job: Job, sinks: Sinks, cluster: tuple[list[str], int] | None) -> None:
@@ -110,7 +147,7 @@ def _cause(error: BaseException) -> BaseException | None:
 def _start(arguments: list[str], number: int, addresses: str, folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "dataflows", "run", *arguments, "--worker", f"{number}|{addresses}|{folder}"]
     with (folder / f"{number}.err").open("wb") as errors:
-        return subprocess.Popen(command, stderr=errors)
+        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
 
 
 def _first_error(folder: Path, processes: int) -> str:

@@ -60,6 +60,7 @@ class Outcome:
     hits: list[Found] = field(default_factory=list)
     rows: list[tuple[str, Batch]] = field(default_factory=list)
     suppressed: dict[str, int] = field(default_factory=dict)
+    guarded: dict[str, int] = field(default_factory=dict)
 
 
 class Keyed(Protocol):
@@ -94,6 +95,7 @@ class Shard:
         self.reorder = Reorder(senders)
         self.keys = KeyTable()
         self.told: dict[str, int] = {}
+        self.told_guarded: dict[str, int] = {}
         application = plan.application
         self.windows = {id(step): Windows(step.features) for step in stage.steps if isinstance(step, Wave)}
         self.scores = {id(step): ZScores(step.scores) for step in stage.steps if isinstance(step, Scoring)}
@@ -148,6 +150,7 @@ class Shard:
         self.told = dict(state["told"])
         for name, operator in self.operators().items():
             operator.restore(state["operators"][name])
+        self.told_guarded = {name: machine.guarded for name, machine in self.machines.items()}
 
     def _source(self, index: int) -> Stream | Table:
         application, name = self.plan.application, self.plan.sources[index]
@@ -187,6 +190,8 @@ class Shard:
         for name, machine in self.machines.items():
             outcome.suppressed[name] = machine.suppressed - self.told.get(name, 0)
             self.told[name] = machine.suppressed
+            outcome.guarded[name] = machine.guarded - self.told_guarded.get(name, 0)
+            self.told_guarded[name] = machine.guarded
 
 
 class _Pass:

@@ -40,6 +40,8 @@ class Sinks:
         """A shard's hits as flags; patterns that are only parts of others give none."""
         for name, count in outcome.suppressed.items():
             self.counts.suppressed[name] += count
+        for name, count in outcome.guarded.items():
+            self.counts.guarded[name] += count
         for found in outcome.hits:
             if found.pattern.mode != "part":
                 self.counts.flags[found.pattern.name] += 1

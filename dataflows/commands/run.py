@@ -27,25 +27,28 @@ def run(
     """
     from dataflows.commands.failures import UserError
     from dataflows.running import Job, run_here, run_processes, run_worker
-    from models.application.load import load, refuse_kafka
+    from models.application.load import load, refuse_kafka, without_source
 
     loaded = load(application, overlays=with_ or [], params=pairs(param, "--param"), inputs=pairs(input, "--input"))
-    if refused := refuse_kafka(loaded):
+    if refused := [*refuse_kafka(loaded), *without_source(loaded)]:
         raise UserError("\n".join(refused))
     if worker is not None:
         run_worker(Job(loaded, shards, now), worker)
         return
     from dataflows.commands.progress import watched
 
+    if processes > shards:
+        raise UserError(f"expected at least as many shards as processes; found --shards {shards} and --processes {processes}")
     started = time.perf_counter()
-    if processes == 1:
-        with watched(loaded, loaded.name) as watch:
-            counts = run_here(Job(loaded, shards, now, watch))
-    else:
-        arguments = [str(application), "--shards", str(shards)]
-        arguments += [f"--param={text}" for text in param or []] + [f"--input={text}" for text in input or []]
-        arguments += [f"--with={path}" for path in with_ or []]
-        counts = run_processes(Job(loaded, shards, now), processes, arguments)
+    with watched(loaded, loaded.name) as watch:
+        job = Job(loaded, shards, now, watch)
+        if processes == 1:
+            counts = run_here(job)
+        else:
+            arguments = [str(application), "--shards", str(shards)]
+            arguments += [f"--param={text}" for text in param or []] + [f"--input={text}" for text in input or []]
+            arguments += [f"--with={path}" for path in with_ or []]
+            counts = run_processes(job, processes, arguments)
     from dataflows.commands.summary import summary
 
     summary(loaded, counts, time.perf_counter() - started, as_json=as_json)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 
 import typer
 
@@ -16,29 +17,44 @@ def summary(application: Application, counts: Counts, seconds: float, *, as_json
     rows = sum(counts.rows.values())
     rate = rows / seconds if seconds > 0 else 0.0
     if as_json:
-        found = {
-            "application": application.name,
-            "seconds": round(seconds, 3),
-            "rows_per_second": round(rate),
-            **counts.as_dict(),
-        }
-        typer.echo(json.dumps(found), err=application.outputs.to is None)
+        numbers = {name: found for name, found in counts.as_dict().items() if name != "reached"}
+        facts = {"application": application.name, "seconds": round(seconds, 3), "rows_per_second": round(rate), **numbers}
+        typer.echo(json.dumps(facts), err=application.outputs.to is None)
         return
+    _table(("in", "rows", "filtered", "late", "duplicates", "dead"), [_source(counts, name) for name in counts.rows])
+    patterns = [name for name, pattern in application.patterns.items() if pattern.mode not in ("off", "part")]
+    columns = ("pattern", "severity", "flags", "suppressed", "guarded")
+    _table(columns, [_pattern(application, counts, name) for name in patterns])
+    where = application.outputs.to or "standard output"
+    flags = sum(counts.flags.values())
+    err.print(f"{rows:,} rows in {seconds:.2f} s ({rate:,.0f} rows/s), {flags:,} flags to {where}", soft_wrap=True)
+
+
+def _source(counts: Counts, name: str) -> tuple[str, ...]:
+    """A source's row: the reasons of its dead letters stand beside their number."""
+    reasons = {key.partition(" ")[2]: n for key, n in counts.dead.items() if key.partition(" ")[0] == name}
+    dead = f"{sum(reasons.values()):,}"
+    if reasons:
+        dead += f" ({', '.join(f'{reason} {n:,}' for reason, n in sorted(reasons.items()))})"
+    numbers = (counts.rows[name], counts.filtered[name], counts.late[name], counts.duplicates[name])
+    return name, *(f"{number:,}" for number in numbers), dead
+
+
+def _pattern(application: Application, counts: Counts, name: str) -> tuple[str, ...]:
+    levels = [level for level, _ in application.patterns[name].severity]
+    numbers = (counts.flags[name], counts.suppressed[name], counts.guarded[name])
+    return name, "/".join(levels), *(f"{number:,}" for number in numbers)
+
+
+def _table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     from rich.table import Table
 
-    shown = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("in", "rows", "filtered", "late", "dead", "duplicates"):
-        shown.add_column(column, justify="left" if column == "in" else "right")
-    for name in counts.rows:
-        dead = sum(n for key, n in counts.dead.items() if key.startswith(f"{name} "))
-        numbers = (counts.rows[name], counts.filtered[name], counts.late[name], dead, counts.duplicates[name])
-        shown.add_row(name, *(f"{number:,}" for number in numbers))
+    if not rows:
+        return
+    shown = Table(box=None, header_style="bold cyan", pad_edge=False)
+    for column in columns:
+        shown.add_column(column, justify="left" if column in (columns[0], "severity") else "right", no_wrap=True)
+    for row in rows:
+        shown.add_row(*row)
     err.print(shown)
-    flags = Table(box=None, header_style="bold", pad_edge=False)
-    for column in ("pattern", "flags", "suppressed"):
-        flags.add_column(column, justify="left" if column == "pattern" else "right")
-    for name in application.patterns:
-        flags.add_row(name, f"{counts.flags[name]:,}", f"{counts.suppressed[name]:,}")
-    err.print(flags)
-    where = application.outputs.to or "standard output"
-    err.print(f"{rows:,} rows in {seconds:.2f} s ({rate:,.0f} rows/s), {sum(counts.flags.values()):,} flags to {where}")
+    err.print()

@@ -89,6 +89,16 @@ def refuse_kafka(application: Application) -> list[str]:
     return found
 
 
+def without_source(application: Application) -> list[str]:
+    """Streams and tables that nothing feeds, which a run would say nothing of."""
+    sources_: list[Stream | Table] = [*application.tables.values(), *application.streams.values()]
+    return [
+        f"{source.position}: {source.name!r} has no source; expected from: {{file: PATH}}, or --input {source.name}=FILE"
+        for source in sources_
+        if source.input is None
+    ]
+
+
 def _check_head(reader: Reader, root: Node, values: Mapping[str, Node]) -> None:
     """What every application says of itself."""
     problems = reader.problems
