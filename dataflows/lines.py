@@ -24,6 +24,7 @@ class BadLine(Exception):
 class Line:
     """An event's stream, reference and bytes; or the time that the watermark moves to, as written."""
 
+    number: int
     on: str
     ref: Any
     data: bytes
@@ -67,13 +68,13 @@ def line_of(data: bytes, number: int, file: str, known: Sequence[str], streams: 
             f'{file}:{number}: expected {{"on": STREAM, …}} or {{"advance_to": TIME}}; found no such JSON: {error}'
         ) from None
     if head.advance_to is not None:
-        return Line("", number, b"", head.advance_to)
+        return Line(number, "", number, b"", head.advance_to)
     on = head.on if head.on is not None else streams[0] if len(streams) == 1 else None
     if on is None:
         raise BadLine(f'{file}:{number}: expected "on": one of {", ".join(known)}; found none')
     if on not in known:
         raise BadLine(f"{file}:{number}: unknown stream or table {on!r}; expected one of {', '.join(known)}{suggest(on, known)}")
-    return Line(on, number if head.ref is None else head.ref, data)
+    return Line(number, on, number if head.ref is None else head.ref, data)
 
 
 def time_in(time: int | str, unit: str, file: str, number: int) -> int:

@@ -50,6 +50,7 @@ class LineReader:
         self.done = False
         self.lines: list[Line] = []
         self.refs: list[Any] = []
+        self.numbers: list[int] = []
         self.judge: Judge | ChangeJudge
         if isinstance(source, Stream):
             self.judge = Judge(replace(source, max_ahead=None), place, place, 1.0)
@@ -72,6 +73,7 @@ class LineReader:
         """Judge the lines that wait."""
         first = len(self.refs)
         self.refs.extend(line.ref for line in self.lines)
+        self.numbers.extend(line.number for line in self.lines)
         rows = raw_rows([line.data for line in self.lines])
         rows = replace(rows, offset=np.arange(first, first + len(self.lines)))
         self.lines = []
@@ -95,12 +97,10 @@ def matches_of(application: Application, events: Path) -> Matches:
         FileProblem: when the file cannot be read.
     """
     compiled = plan(application)
-    sources = [_source(application, name) for name in compiled.sources]
-    readers = [LineReader(source, place, compiled.wanted[source.name]) for place, source in enumerate(sources)]
-    engine = Engine(compiled, readers, static_tables(compiled))
+    readers = line_readers(compiled)
     found = Matches()
     hits: list[Found] = []
-    for result in _turns(application, engine, readers, events):
+    for result in turns_over(compiled, readers, events):
         hits.extend(result.hits)
         _tell(found.passed_over, events.name, {reader.source: reader.refs for reader in readers}, result)
     shown = _Shown(compiled, {reader.source: reader.refs for reader in readers})
@@ -108,7 +108,21 @@ def matches_of(application: Application, events: Path) -> Matches:
     return found
 
 
-def _turns(application: Application, engine: Engine, readers: Sequence[LineReader], events: Path) -> Iterator[Result]:
+def line_readers(compiled: Plan) -> list[LineReader]:
+    """A reader for each stream and table of a plan, all fed from one file of lines."""
+    sources = [_source(compiled.application, name) for name in compiled.sources]
+    return [LineReader(source, place, compiled.wanted[source.name]) for place, source in enumerate(sources)]
+
+
+def turns_over(compiled: Plan, readers: Sequence[LineReader], events: Path) -> Iterator[Result]:
+    """What the engine gives over a file of lines, turn by turn.
+
+    Raises:
+        BadLine: for a line that is no event of a known stream and no move of the watermark.
+        FileProblem: when the file cannot be read.
+    """
+    application = compiled.application
+    engine = Engine(compiled, readers, static_tables(compiled))
     by_name = {reader.source: reader for reader in readers}
     known = [*application.streams, *application.tables]
     waiting = 0

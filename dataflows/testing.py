@@ -15,14 +15,14 @@ from dataflows.engine import Engine
 from dataflows.held import plain_rows
 from dataflows.judge import Judge, Judged
 from dataflows.operators.canonical import key_values
+from dataflows.pairing import Refs, differences
 from dataflows.plan import plan
 from dataflows.prelude import StaticTable
 from dataflows.readers import static_tables
 from dataflows.steps import Plan
 from models.application.resolved import Application, FieldSpec, Pattern
-from models.application.tests import Expect, Given, Test
+from models.application.tests import Given, Test
 from models.events.flag import FlagBuilder
-from models.expressions.text import time_text
 from models.values.column import column_of
 from models.values.types import BOOL, TIMESTAMP
 
@@ -173,7 +173,7 @@ def _run(compiled: Plan, test: Test, names: frozenset[str], static: Mapping[str,
     found: list[dict[str, Any]] = []
     late: list[str] = []
     builders = {name: FlagBuilder(application, application.patterns[name]) for name in names}
-    refs = _Refs(test)
+    refs = Refs(test)
     now = test.start
     for judged_reader, judged in _turns(test, readers, by_name, now):
         if judged is None:
@@ -193,9 +193,11 @@ def _run(compiled: Plan, test: Test, names: frozenset[str], static: Mapping[str,
                         "_pattern": hit.pattern.name,
                     }
                 )
-    problems = [*_compare(test, found, refs)]
-    if test.expect_late is not None and sorted(late) != sorted(test.expect_late):
-        problems.append(f"expected late {sorted(test.expect_late)}; found {sorted(late)}")
+    problems = [*differences(test, found, refs)]
+    dead = [line.ref for line in test.given if line.dead]
+    for name, wanted, was in (("late", test.expect_late, late), ("dead", test.expect_dead, dead)):
+        if wanted is not None and sorted(wanted) != sorted(was):
+            problems.append(f"expected {name} {sorted(wanted)}; found {sorted(was)}")
     return TestResult(test, tuple(problems))
 
 
@@ -226,9 +228,9 @@ def _turns(
     waiting: dict[str, list[Given]] = {}
     for line in test.given:
         if line.source:
-            if line.source in by_name:
+            if line.source in by_name and not line.dead:
                 waiting.setdefault(line.source, []).append(line)
-            now = max(now, line.time)
+                now = max(now, line.time)
             continue
         yield from _give(waiting, by_name)
         if line.restart:
@@ -246,78 +248,3 @@ def _give(waiting: dict[str, list[Given]], by_name: Mapping[str, GivenReader]) -
     for name, lines in waiting.items():
         yield by_name[name], by_name[name].give(lines)
     waiting.clear()
-
-
-class _Refs:
-    """Event ids back to the references of a test's lines, by their place."""
-
-    def __init__(self, test: Test) -> None:
-        self.by_place: dict[tuple[str, int], str] = {}
-        counts: dict[str, int] = {}
-        for line in test.given:
-            if line.source:
-                number = counts.get(line.source, 0)
-                self.by_place[line.source, number] = line.ref
-                counts[line.source] = number + 1
-
-    def of(self, flag: Mapping[str, Any]) -> list[str]:
-        """The references of a flag's evidence, in order."""
-        return [self.by_place[event["on"], event["offset"]] for event in flag["data"]["evidence"]]
-
-
-def _compare(test: Test, found: Sequence[dict[str, Any]], refs: _Refs) -> Iterator[str]:
-    """What differs, after every expected flag has got a found one where that is possible."""
-    pairs: dict[int, int] = {}
-    for index in range(len(test.expect)):
-        _pair(index, test, found, refs, pairs, set())
-    paired = set(pairs.values())
-    for index, expect in enumerate(test.expect):
-        if index not in paired:
-            yield f"expected, not found: {expect.shown}"
-    for place, flag in enumerate(found):
-        if place not in pairs:
-            at = (flag["_time"] - test.start) / 1_000_000
-            yield (f"found, not expected: {flag['_pattern']} of {flag['partitionkey']!r} at {at:g}s ({time_text(flag['_time'])}), "
-                   f"events {refs.of(flag)}: {flag['data']['pattern']['title']}")  # fmt: skip
-
-
-def _pair(index: int, test: Test, found: Sequence[dict[str, Any]], refs: _Refs, pairs: dict[int, int], tried: set[int]) -> bool:
-    """An augmenting path: give an expected flag a found one, moving others where needed."""
-    for place, flag in enumerate(found):
-        if place in tried or not _fits(test.expect[index], flag, refs):
-            continue
-        tried.add(place)
-        if place not in pairs or _pair(pairs[place], test, found, refs, pairs, tried):
-            pairs[place] = index
-            return True
-    return False
-
-
-def _fits(expect: Expect, flag: Mapping[str, Any], refs: _Refs) -> bool:
-    return (
-        flag["_pattern"] == expect.pattern
-        and flag["_kind"] == expect.kind
-        and (expect.key is None or flag["partitionkey"] == expect.key)
-        and (expect.time is None or flag["_time"] == expect.time)
-        and (expect.events is None or refs.of(flag) == expect.events)
-        and (expect.steps is None or expect.steps == flag["data"]["steps"])
-        and (expect.data is None or _contains(flag["data"], expect.data))
-    )
-
-
-def _contains(whole: Any, part: Any) -> bool:
-    """Whether a subset fits; scalars compare as text, since YAML does not say their type here."""
-    if isinstance(part, dict):
-        return isinstance(whole, dict) and all(key in whole and _contains(whole[key], value) for key, value in part.items())
-    if isinstance(part, list):
-        return (
-            isinstance(whole, list) and len(whole) == len(part) and all(_contains(a, b) for a, b in zip(whole, part, strict=True))
-        )
-    if isinstance(whole, bool):
-        return bool(part == str(whole).lower())
-    if isinstance(whole, int | float) and part is not None:
-        try:
-            return bool(float(part) == float(whole))
-        except ValueError:
-            return False
-    return bool(part == whole)

@@ -71,8 +71,8 @@ def load(
     return replace(found, features={name: with_event_fields(f, reads) if f.event else f for name, f in features.items()})
 
 
-def refuse_kafka(application: Application) -> list[str]:
-    """What a run over files cannot do: each Kafka source and sink, in the words of ``check``."""
+def refuse_kafka(application: Application, *, sinks: bool = True) -> list[str]:
+    """What a run over files cannot do: each Kafka source (and sink), in the words of ``check``."""
     later = not_in_this_version("running on Kafka")
     sources_: list[Stream | Table] = [*application.tables.values(), *application.streams.values()]
     found = [
@@ -84,7 +84,7 @@ def refuse_kafka(application: Application) -> list[str]:
     found += [
         f"{application.path}: Kafka sink flags.{name}: {later}; give a file, or lay one over it with --with"
         for name, output in outputs.items()
-        if isinstance(output, tuple)
+        if isinstance(output, tuple) and sinks
     ]
     return found
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from math import isfinite
 from typing import Any
 
 from models.application.durations import parse_duration
@@ -16,12 +18,16 @@ from models.values.types import UNITS, Kind, Type
 
 MONDAY = 1_704_067_200_000_000
 """2024-01-01T00:00:00Z, a Monday, in microseconds since 1970: the default ``start``."""
+_INT = re.compile(r"-?\d+")
 _LINE_KEYS = frozenset({"on", "at", "time", "ref", "op", "before", "fields", "scores"})
 
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One line: a row of a stream or table (``source``) at a time, or a move of the watermark."""
+    """One line: a row of a stream or table (``source``) at a time, or a move of the watermark.
+
+    dead: a value does not fit its type, and the test expects that (``expect_dead``).
+    """
 
     source: str = ""
     time: int = 0
@@ -32,6 +38,7 @@ class Given:
     advance_to: int | None = None
     advance: int | None = None
     restart: bool = False
+    dead: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,7 @@ class _Lines:
         self.patterns = patterns
         self.pattern = pattern
         self.start = MONDAY
+        self.dead: tuple[str, ...] = ()
 
     def test(self, node: Node) -> Test:
         """One test, its keys checked."""
@@ -102,6 +110,7 @@ class _Lines:
                 self.reader.incomplete(node, "test", f"expected {key} as a list; found none")
             elif node.map[key].kind != "list":
                 self.reader.problems.add(node.map[key].position, f"expected {key} as a list; found {node.map[key].shown()}")
+        self.dead = self._refs(node, "expect_dead") or ()
         if "start" in node.map:
             self.start = self._moment(node.map["start"])
         given = (
@@ -145,18 +154,22 @@ class _Lines:
             self.reader.problems.add(node.position, "'scores' of a test is not in this version")
         if "on" not in map_ and len(self.streams) > 1:
             self.reader.problems.add(node.position, f"expected on: one of {', '.join(self.streams)}; found none")
+        ref = (map_["ref"].text or "") if "ref" in map_ else str(place)
         fields = {key: value for key, value in map_.items() if key not in _LINE_KEYS}
         if "fields" in map_:
             fields.update(map_["fields"].map)
         time = self._time(source, map_, node)
         if source.time and source.time in map_:
-            fields.pop(source.time)
+            fields.pop(source.time, None)
+        bad = [value for name, value in fields.items() if name in source.fields and not _fits(value, source.fields[name].type)]
+        if bad and ref in self.dead:
+            return Given(name or "", time, ref, dead=True)
         values = self._values(source, fields, node)
         if source.time and source.time in source.fields:
             values[source.time] = time
         before = self._values(source, map_["before"].map, node) if "before" in map_ else None
-        ref = (map_["ref"].text or "") if "ref" in map_ else str(place)
-        return Given(name or "", time, ref, (map_["op"].text or "c") if "op" in map_ else "c", values, before)
+        op = self.reader.choice(map_.get("op"), "op", ("c", "u", "d", "r"), "c")
+        return Given(name or "", time, ref, op, values, before)
 
     def _values(self, source: Stream | Table, fields: Mapping[str, Node], node: Node) -> dict[str, Any]:
         found: dict[str, Any] = {}
@@ -225,7 +238,24 @@ class _Lines:
         key = map_["key"].text if "key" in map_ else None
         data = map_["data"].plain() if "data" in map_ else None
         kind = self.reader.choice(map_.get("kind"), "kind", ("match", "cleared", "timeout", "storm"), "match")
-        return Expect(name, kind, key, time, steps, events, data, str(node.plain()))
+        return Expect(name, kind, key, time, steps, events, data, _flow(node))
+
+
+def _flow(node: Node) -> str:
+    """A node as YAML writes it in a line."""
+    if node.is_map:
+        return "{" + ", ".join(f"{name}: {_flow(value)}" for name, value in node) + "}"
+    if node.kind == "list":
+        return f"[{', '.join(map(_flow, node.items))}]"
+    return "null" if node.text is None else node.text
+
+
+def _fits(node: Node, type_: Type) -> bool:
+    try:
+        _stored(node, type_)
+    except (ValueError, ArithmeticError):
+        return False
+    return True
 
 
 def _stored(node: Node, type_: Type) -> Any:
@@ -242,8 +272,12 @@ def _stored(node: Node, type_: Type) -> Any:
                 raise ValueError(text)
             return text == "true"
         case Kind.INT:
+            if not _INT.fullmatch(text) or not -(2**63) <= int(text) < 2**63:
+                raise ValueError(text)
             return int(text)
         case Kind.FLOAT:
+            if "_" in text or not isfinite(float(text)):
+                raise ValueError(text)
             return float(text)
         case Kind.DECIMAL:
             return rescale_text(text, type_.scale)
