@@ -13,6 +13,7 @@ from dataflows.commands.demo import demo
 from dataflows.commands.failures import INTERRUPTED, report
 from dataflows.commands.features import features
 from dataflows.commands.generate import generate
+from dataflows.commands.init import init
 from dataflows.commands.match import match
 from dataflows.commands.plan import plan
 from dataflows.commands.run import run
@@ -28,7 +29,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for each in (check, plan, test, run, match, features, why, schema, demo):
+for each in (init, check, plan, test, run, match, features, why, schema, demo):
     app.command()(each)
 app.add_typer(generate, name="generate")
 app.command(hidden=True)(warm)

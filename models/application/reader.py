@@ -37,6 +37,11 @@ _RESERVED = frozenset(
 )
 
 
+def is_reserved(name: str) -> bool:
+    """Whether a name is one of DuckDB's reserved words."""
+    return name in _RESERVED
+
+
 @dataclass(slots=True)
 class Reader:
     """What all sections share: problems, parameters, facts, connections."""

@@ -1,0 +1,1 @@
+"""A starter application from a sample of a file."""
