@@ -9,16 +9,25 @@ import typer
 
 
 def schema(
-    application: Annotated[bool, typer.Option("--application", help="The schema of application files, for editors.")] = False,
-    flag: Annotated[bool, typer.Option("--flag", help="The schema of flags.")] = False,
+    application: Annotated[bool, typer.Option("--application", help="Of application files, for editors.")] = False,
+    flag: Annotated[bool, typer.Option("--flag", help="Of flags.")] = False,
+    late: Annotated[bool, typer.Option("--late", help="Of late events.")] = False,
+    dead_letter: Annotated[bool, typer.Option("--dead-letter", help="Of dead letters.")] = False,
 ) -> None:
-    """Print a JSON Schema.
+    """Print a JSON Schema, made from the models that the program itself uses.
 
     Example: tocsin schema --application > tocsin.schema.json
     """
-    from models.application.schema import application_schema
-    from models.events.schemas import flag_schema
+    if sum((application, flag, late, dead_letter)) != 1:
+        raise typer.BadParameter("expected one of --application, --flag, --late and --dead-letter")
+    typer.echo(json.dumps(_schema(application, flag, late), indent=2))
 
-    if not application and not flag:
-        raise typer.BadParameter("expected --application or --flag")
-    typer.echo(json.dumps(application_schema() if application else flag_schema(), indent=2))
+
+def _schema(application: bool, flag: bool, late: bool) -> dict[str, object]:
+    if application:
+        from models.application.schema import application_schema
+
+        return application_schema()
+    from models.events.schemas import DeadLetter, Flag, LateEvent, schema_of
+
+    return schema_of(Flag if flag else LateEvent if late else DeadLetter)

@@ -1,33 +1,183 @@
-"""The JSON Schema of application files, from the same table of keys that the checker reads."""
+"""The JSON Schema of application files, for editors: keys and words from the table that the checker reads, types from here."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from models.application.features import AGGREGATES, SCORES
-from models.application.keys import SECTIONS, known
+from models.application.features import AGGREGATES
+from models.application.keys import LATER, SECTIONS, known, not_in_this_version
+from models.application.patterns import LEVELS
 
-_NAMED = {"streams": "stream", "tables": "table", "features": "feature", "scores": "score", "patterns": "pattern",
-          "calendars": "calendar", "lists": "list"}  # fmt: skip
+Fragment = dict[str, Any]
+
+_TEXT: Fragment = {"type": "string"}
+_SCALAR: Fragment = {"type": ["string", "number", "boolean"]}
+_NUMBER: Fragment = {"type": ["number", "string"]}
+_BOOL: Fragment = {"type": "boolean"}
+_TRUE: Fragment = {"const": True}
+_DURATION: Fragment = {"type": ["string", "integer"], "pattern": r"^(\$[a-z][a-z0-9_]*|-?(\d+(us|ms|s|m|h|d))+|0)$"}
+_NAMES: Fragment = {"type": ["string", "array"], "items": _TEXT}
+_LEVEL: Fragment = {"enum": list(LEVELS)}
+_SINK: Fragment = {
+    "type": "object",
+    "properties": {"file": _TEXT, "kafka": _TEXT},
+    "additionalProperties": False,
+    "minProperties": 1,
+}
 
 
-def application_schema() -> dict[str, Any]:
-    """A JSON Schema (2020-12) with every key and a line about it."""
-    properties = _properties("application")
-    for section, kind in _NAMED.items():
-        extra = {"feature": AGGREGATES, "score": SCORES}.get(kind, ())
-        entry: dict[str, Any] = {"type": "object", "properties": _properties(kind), "additionalProperties": False}
-        entry["properties"].update({name: {"description": f"the {kind} itself"} for name in extra})
-        properties[section] = {**properties[section], "type": "object", "additionalProperties": entry}
+def application_schema() -> Fragment:
+    """A JSON Schema (2020-12) with every key of the language and a line about it."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Tocsin application",
-        "type": "object",
+        **_section("application"),
         "required": ["tocsin", "name", "streams"],
-        "properties": properties,
-        "additionalProperties": False,
     }
 
 
-def _properties(section: str) -> dict[str, Any]:
-    return {key: {"description": SECTIONS[section][key]} for key in known(section)}
+def _section(section: str, more: dict[str, Fragment] | None = None, required: tuple[str, ...] = ()) -> Fragment:
+    """A mapping with the keys of a section; those of later versions are named, and nothing fits them."""
+    types = {**_TYPES.get(section, {}), **(more or {})}
+    properties: dict[str, Fragment] = {}
+    for key, about in SECTIONS[section].items():
+        later = key not in known(section)
+        if later or key in LATER.get(section, ()) or key in _UNDONE:
+            properties[key] = {"description": not_in_this_version(repr(key)), "not": {}}
+        else:
+            properties[key] = {"description": about, **_fragment(types.get(key, {}))}
+    for key, fragment in (more or {}).items():
+        properties.setdefault(key, fragment)
+    found: Fragment = {"type": "object", "properties": properties, "additionalProperties": False}
+    return {**found, "required": list(required)} if required else found
+
+
+def _fragment(found: Any) -> Fragment:
+    """A fragment, made when it is asked for where it names a section."""
+    fragment: Fragment = found() if callable(found) else found
+    return fragment
+
+
+def _named(section: str, more: dict[str, Fragment] | None = None, required: tuple[str, ...] = ()) -> Any:
+    """Things of a section by name."""
+    return lambda: {"type": "object", "additionalProperties": _section(section, more, required)}
+
+
+def _fields() -> Fragment:
+    full = {"type": _TEXT, "path": _TEXT, "pii": _TEXT}
+    whole = {"type": "object", "properties": full, "additionalProperties": False, "required": ["type"]}
+    return {"type": "object", "minProperties": 1, "additionalProperties": {"anyOf": [_TEXT, whole]}}
+
+
+_UNDONE = frozenset({"storm"})
+_BY: Fragment = {"type": ["string", "array", "object"], "items": _TEXT, "additionalProperties": _TEXT}
+_ACTIVE: Fragment = {
+    "type": "object",
+    "properties": {"in": _TEXT, "not_in": _TEXT},
+    "additionalProperties": False,
+    "minProperties": 1,
+}
+_JOIN: Fragment = {
+    "type": "object",
+    "additionalProperties": {
+        "type": ["string", "object"],
+        "properties": {"table": _TEXT, "on": _NAMES},
+        "required": ["table", "on"],
+        "additionalProperties": False,
+    },
+}
+_FROM: Fragment = {
+    "type": "object",
+    "properties": {"file": _NAMES, "files": _NAMES, "kafka": _NAMES, "as": {"const": "partitions"}},
+    "additionalProperties": False,
+}
+_SOURCE: dict[str, Any] = {
+    "from": _FROM,
+    "format": {"enum": ["json", "csv", "parquet", "debezium", "cloudevents"]},
+    "time": _TEXT,
+    "lateness": _DURATION,
+    "fields": _fields,
+    "max_dead": _NUMBER,
+    "idle_after": _DURATION,
+}
+_LEARNING: dict[str, Any] = {
+    "of": _TEXT,
+    "by": _BY,
+    "over": {"anyOf": [_DURATION, {"const": "all"}, {"type": "array", "items": _DURATION}]},
+    "where": _SCALAR,
+    "delay": _DURATION,
+    "exclude_current": _BOOL,
+    "ttl": _DURATION,
+}
+_MEASURES: dict[str, Fragment] = {
+    **{name: {**_SCALAR, "description": f"{name} of an expression"} for name in AGGREGATES},
+    "count": {**_TRUE, "description": "how many events"},
+    "since_last": {**_TRUE, "description": "time since the last event"},
+}
+_POINTS: Fragment = {"type": "object", "additionalProperties": _NUMBER, "description": "points for each condition that holds"}
+_TYPES: dict[str, dict[str, Any]] = {
+    "application": {
+        "tocsin": {"const": 1},
+        "name": {"type": "string", "pattern": "^[a-z][a-z0-9_-]*$"},
+        "version": _SCALAR,
+        "include": {"type": "array", "items": _TEXT},
+        "connections": {"type": "object", "additionalProperties": {"type": "object", "required": ["kafka"]}},
+        "params": lambda: {"type": "object", "additionalProperties": {"anyOf": [_NUMBER, _section("param", required=("value",))]}},
+        "streams": _named("stream", required=("fields",)),
+        "tables": _named("table", required=("fields", "key")),
+        "features": _named("feature", _MEASURES),
+        "scores": _named("score", {"zscore": {**_SCALAR, "description": "strangeness of a value"}, "points": _POINTS}),
+        "calendars": _named("calendar"),
+        "lists": _named("list"),
+        "patterns": _named("pattern"),
+        "flags": lambda: _section("flags"),
+        "tests": lambda: {"type": "array", "items": _section("test", required=("given", "expect"))},
+    },
+    "stream": {
+        **_SOURCE, "max_ahead": _DURATION, "id": _TEXT, "dedup": _DURATION, "partitioned_by": _NAMES, "where": _SCALAR,
+        "correlation": _TEXT, "join": _JOIN, "derive": {"type": "object", "additionalProperties": _SCALAR},
+        "before": {"const": "full"}, "snapshot": {"const": "include"},
+    },
+    "table": {**_SOURCE, "key": _NAMES, "valid_from": _TEXT},
+    "feature": {**_LEARNING, "every": _DURATION, "q": _NUMBER, "n": _NUMBER, "skip_null": _BOOL},
+    "score": {**_LEARNING, "min_count": _NUMBER, "learn_below": _NUMBER},
+    "pattern": {
+        "on": _TEXT, "by": _BY, "when": _SCALAR, "guard": _SCALAR,
+        "active": _ACTIVE,
+        "severity": {"anyOf": [_LEVEL, {"type": "object", "propertyNames": _LEVEL, "additionalProperties": _SCALAR}]},
+        "priority": {"type": ["integer", "string"], "minimum": 1, "maximum": 3}, "expires": _DURATION, "title": _SCALAR,
+        "evidence": lambda: _section("evidence"), "mode": {"enum": ["live", "shadow", "part", "off"]},
+        "suppress": lambda: _section("suppress"),
+        "tests": lambda: {"type": "array", "items": _section("test", required=("given", "expect"))},
+        "version": _SCALAR, "description": _SCALAR, "runbook": _SCALAR,
+        "labels": {"type": "object", "additionalProperties": _SCALAR}, "trigger": {"enum": ["each", "edge"]},
+        "hold": {"anyOf": [{"type": "string", "pattern": r"^\d+ of \d+$"}, _DURATION]}, "clear": _SCALAR,
+        "on_clear": {"const": "flag"},
+    },
+    "suppress": {
+        "cooldown": _DURATION, "debounce": _DURATION, "max_wait": _DURATION, "batch": lambda: _section("batch", required=("over",)),
+        "limit": lambda: _section("limit", required=("count", "over")), "per": _NAMES,
+    },
+    "calendar": {
+        "tz": _TEXT, "hours": {"type": "string", "pattern": r"^\d\d:\d\d-\d\d:\d\d$"},
+        "days": {"type": ["array", "string"], "items": {"enum": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}},
+    },
+    "list": {"file": _TEXT, "key": _TEXT, "values": {"type": "array", "items": _SCALAR}, "type": _TEXT},
+    "flags": {"to": _SINK, "late": _SINK, "dead_letters": _SINK, "source_prefix": _TEXT, "type_prefix": _TEXT},
+    "test": {
+        "name": _SCALAR, "start": _SCALAR, "given": {"type": "array", "items": {"type": "object"}},
+        "expect": lambda: {"type": "array", "items": _section("expected flag")},
+        "expect_late": {"type": "array", "items": _SCALAR}, "expect_dead": {"type": "array", "items": _SCALAR},
+        "end": {"const": "open"},
+    },
+    "expected flag": {
+        "pattern": _TEXT, "kind": {"enum": ["match", "cleared", "timeout", "storm"]}, "key": _SCALAR, "at": _DURATION,
+        "time": _SCALAR,
+        "steps": {"type": "object", "additionalProperties": {"type": "array", "items": _SCALAR}},
+        "events": {"type": "array", "items": _SCALAR}, "data": {"type": "object"},
+    },
+    "batch": {"over": _DURATION, "max": _NUMBER},
+    "limit": {"count": _NUMBER, "over": _DURATION},
+    "evidence": {"last": _NUMBER},
+    "param": {"value": _SCALAR, "range": _TEXT, "step": _SCALAR},
+}  # fmt: skip

@@ -1,8 +1,8 @@
-"""The JSON Schema of a flag."""
+"""The JSON Schemas of what comes out: flags, late events, dead letters."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
@@ -95,6 +95,64 @@ class Flag(_Strict):
     data: FlagData
 
 
+class _Passed(_Strict):
+    """Where an input row came from, and its original bytes in base64."""
+
+    stream: str
+    topic: str
+    partition: int
+    offset: int
+    headers: dict[str, str]
+    key: str | None
+    value: str | None
+
+
+class DeadLetterData(_Passed):
+    """A row that could not be read."""
+
+    reason: Literal["syntax", "encoding", "duplicate_key", "missing", "type", "not_finite", "time_range", "future_time", "envelope"]
+    detail: str
+    time_received: str | None
+
+
+class LateData(_Passed):
+    """An event behind its partition's bound."""
+
+    reason: Literal["lateness", "idle", "new_partition"]
+    time: str
+    bound: str
+
+
+class _Record(_Strict):
+    """A structured CloudEvent about an input row."""
+
+    specversion: str
+    id: str
+    source: str
+    subject: str
+    datacontenttype: str
+    sequence: str
+
+
+class DeadLetter(_Record):
+    """A dead letter."""
+
+    type: Literal["tocsin.deadletter.v1"]
+    data: DeadLetterData
+
+
+class LateEvent(_Record):
+    """A late event."""
+
+    type: Literal["tocsin.late.v1"]
+    data: LateData
+
+
+def schema_of(model: type[BaseModel]) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of a record that Tocsin writes."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **model.model_json_schema()}
+
+
 def flag_schema() -> dict[str, Any]:
     """The JSON Schema of flags."""
-    return Flag.model_json_schema()
+    return schema_of(Flag)
