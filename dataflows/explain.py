@@ -1,20 +1,21 @@
-"""A plan as plain data for people and machines (EXPLAIN)."""
+"""A plan as plain data for people and machines (EXPLAIN): what is read, done by which key, remembered, and waited for."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from dataflows.steps import Derive, Lookup, Plan, Scoring, Stage, Step, Wave
-from models.application.resolved import Feature, Pattern
-
-_UNITS = ((86_400_000_000, "d"), (3_600_000_000, "h"), (60_000_000, "m"), (1_000_000, "s"), (1_000, "ms"))
+from dataflows.remembered import remembered
+from dataflows.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Wave
+from models.application.resolved import Feature, FileInput, KafkaInput, Pattern, Stream, Table
+from models.expressions.text import interval_text
 
 
 def explain(plan: Plan) -> dict[str, Any]:
-    """Sources, stages with lanes and steps, and notes about what costs or waits."""
+    """Sources, stages with lanes, steps, state and waits, and notes about what costs."""
     return {
         "name": plan.application.name,
         "sources": [_source(plan, name) for name in plan.sources],
+        "static": [_static(table) for table in plan.application.tables.values() if table.static],
         "stages": [_stage(plan, stage) for stage in plan.stages],
         "notes": _notes(plan),
     }
@@ -22,62 +23,101 @@ def explain(plan: Plan) -> dict[str, Any]:
 
 def duration(microseconds: int | None) -> str:
     """A duration as the language writes it; None is all of the past."""
-    if microseconds is None:
-        return "all"
-    for size, unit in _UNITS:
-        if microseconds % size == 0:
-            return f"{microseconds // size}{unit}"
-    return f"{microseconds}us"
+    return "all" if microseconds is None else interval_text(microseconds)
 
 
 def _source(plan: Plan, name: str) -> dict[str, Any]:
     application = plan.application
     is_stream = name in application.streams
     source = application.streams[name] if is_stream else application.tables[name]
-    return {
+    found: dict[str, Any] = {
         "name": name,
         "kind": "stream" if is_stream else "table",
+        "from": _from(source),
         "format": source.format,
         "lateness": duration(source.lateness),
-        "wanted": sorted(plan.wanted[name]),
-        "prelude": [_step(step) for step in plan.prelude.get(name, ())],
+        "wanted": sorted(column for column in plan.wanted[name] if not column.startswith("__")),
+        "prelude": [text for step in plan.prelude.get(name, ()) for text in _steps(step)],
     }
+    if isinstance(source, Stream):
+        found["where"] = None if source.where is None else source.where.text
+        found["dedup"] = None if source.dedup is None else duration(source.dedup)
+    return found
+
+
+def _static(table: Table) -> dict[str, Any]:
+    return {"name": table.name, "from": _from(table), "format": table.format, "key": list(table.key)}
+
+
+def _from(source: Stream | Table) -> str:
+    if isinstance(source.input, FileInput):
+        return ", ".join(source.input.globs)
+    if isinstance(source.input, KafkaInput):
+        return ", ".join(f"{source.input.connection}/{topic}" for topic in source.input.topics)
+    return "nothing yet"
 
 
 def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
     lanes = []
     for index, lane in enumerate(stage.lanes):
         kind = "changes of" if lane.table else "rows of" if lane.primary else "learns from"
-        carried = ", ".join(sorted(plan.columns[stage.index, index]))
-        lanes.append(f"{kind} {lane.source} by {', '.join(lane.fields) or 'nothing'} carrying {carried}")
+        carried = sorted(column for column in plan.columns.get((stage.index, index), ()) if not column.startswith("__"))
+        lanes.append({"kind": kind, "source": lane.source, "by": list(lane.fields), "carries": carried})
     return {
         "stage": stage.index + 1,
         "key": ", ".join(stage.entity) or "nothing (one key)",
         "lanes": lanes,
-        "steps": [_step(step) for step in stage.steps],
+        "steps": [text for step in stage.steps for text in _steps(step)],
+        "state": remembered(plan, stage),
+        "waits": _waits(plan, stage),
     }
 
 
-def _step(step: Step) -> str:
+def _waits(plan: Plan, stage: Stage) -> dict[str, Any]:
+    """The sources whose partitions must have passed a row's time before the stage takes it, and the longest lateness of them."""
+    application = plan.application
+    names = [name for name in plan.sources if stage.index in _reached(plan, name)]
+    lateness = {
+        name: (application.streams[name] if name in application.streams else application.tables[name]).lateness for name in names
+    }
+    return {"for": names, "longest": duration(max(lateness.values(), default=0))}
+
+
+def _reached(plan: Plan, source: str) -> set[int]:
+    """All stages that a source's rows, or what they cause, come to."""
+    reached: set[int] = set()
+    waiting = [stage for stage, _ in plan.targets.get((SOURCE, source), ())]
+    while waiting:
+        stage = waiting.pop()
+        if stage not in reached:
+            reached.add(stage)
+            waiting.extend(target for (origin, _), found in plan.targets.items() if origin == stage for target, _ in found)
+    return reached
+
+
+def _steps(step: Step) -> list[str]:
     match step:
         case Derive():
-            return f"derive {step.column} = {step.expression.text}"
+            return [f"derive {step.column.replace('pattern:', 'truth of ')} = {step.expression.text}"]
         case Lookup():
-            return f"join {step.join.name}: {step.join.table} on {', '.join(step.join.on)} ({', '.join(step.columns)})"
+            return [f"join {step.join.name}: {step.join.table} on {', '.join(step.join.on)} ({', '.join(step.columns)})"]
         case Wave():
-            return "features " + "; ".join(_feature(fact) for fact in step.features)
+            return [f"feature {_feature(fact)}" for fact in step.features]
         case Scoring():
-            return "scores " + "; ".join(f"{score.name}: {score.kind} over {duration(score.over)}" for score in step.scores)
-    return _pattern(step)
+            return [f"score {score.name}: {score.kind}({score.value.text}) over {duration(score.over)}" for score in step.scores]
+    return [_pattern(step)]
 
 
 def _feature(fact: Feature) -> str:
+    value = "" if fact.value is None else f"({fact.value.text})"
     delay = f" delay {duration(fact.delay)}" if fact.delay else ""
-    return f"{fact.name}: {fact.aggregate} of {fact.of} over {duration(fact.over)}{delay}"
+    where = "" if fact.where is None else f" where {fact.where.text}"
+    return f"{fact.name}: {fact.aggregate}{value} of {fact.of} over {duration(fact.over)}{delay}{where}"
 
 
 def _pattern(pattern: Pattern) -> str:
-    return f"pattern {pattern.name}: on {pattern.on} when {pattern.when.text}"
+    mode = "" if pattern.mode == "live" else f" ({pattern.mode})"
+    return f"pattern {pattern.name}{mode}: on {pattern.on} when {' '.join(pattern.when.text.split())}"
 
 
 def _notes(plan: Plan) -> list[str]:
@@ -85,7 +125,8 @@ def _notes(plan: Plan) -> list[str]:
     for stage in plan.stages:
         if not stage.entity:
             notes.append(f"stage {stage.index + 1} has one key: all its rows are done by one shard")
-    for feature in plan.application.features.values():
-        if feature.over is None:
-            notes.append(f"{feature.name} remembers a key for {duration(feature.ttl)} after its last event")
+    carried = {lane.source for stage in plan.stages for lane in stage.lanes}
+    for name in plan.sources:
+        if name not in carried:
+            notes.append(f"{name} is read and judged, and nothing uses it")
     return notes

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -17,7 +22,7 @@ def plan(
     with_: Overlays = None,
     as_json: Json = False,
 ) -> None:
-    """Show how an application will run.
+    """Show how an application will run: what is read, done by which key, remembered and waited for.
 
     Example: tocsin plan examples/card-fraud/app.yaml
     """
@@ -27,17 +32,68 @@ def plan(
 
     loaded = load(application, overlays=with_ or [], params=pairs(param, "--param"), inputs=pairs(input, "--input"))
     shown = explain(compile_plan(loaded))
-    typer.echo(json.dumps(shown, indent=2) if as_json else _text(shown))
+    if as_json:
+        typer.echo(json.dumps(shown, indent=2))
+        return
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for line in _lines(shown):
+        typer.echo(line if width is None else _fitted(line, width))
 
 
-def _text(shown: dict[str, Any]) -> str:
-    lines = [f"{shown['name']}: {len(shown['stages'])} stage(s)"]
+def _lines(shown: dict[str, Any]) -> Iterator[str]:
+    counts = f"{len(shown['sources'])} source(s), {len(shown['stages'])} stage(s)"
+    yield typer.style(f"{shown['name']}: {counts}", bold=True)
     for source in shown["sources"]:
-        lines.append(f"  read {source['name']} ({source['kind']}, {source['format']}): {', '.join(source['wanted'])}")
-        lines.extend(f"    {step}" for step in source["prelude"])
+        yield ""
+        yield _head(
+            f"read {source['kind']} {source['name']}", f"{source['format']}, lateness {source['lateness']}, {_near(source['from'])}"
+        )
+        if source.get("where"):
+            yield _row("where", source["where"])
+        if source.get("dedup"):
+            yield _row("dedup", f"a repeated id within {source['dedup']} is dropped")
+        yield _row("keeps", ", ".join(source["wanted"]) or "nothing")
+        yield from (_row("do", step) for step in source["prelude"])
+    for table in shown["static"]:
+        yield ""
+        yield _head(f"read file {table['name']}", f"{table['format']}, whole, by {', '.join(table['key'])}, {_near(table['from'])}")
     for stage in shown["stages"]:
-        lines.append(f"  stage {stage['stage']} by {stage['key']}")
-        lines.extend(f"    in   {lane}" for lane in stage["lanes"])
-        lines.extend(f"    do   {step}" for step in stage["steps"])
-    lines.extend(f"  note: {note}" for note in shown["notes"])
-    return "\n".join(lines)
+        yield ""
+        yield from _stage(stage)
+    if shown["notes"]:
+        yield ""
+    yield from (typer.style("note ", fg="yellow") + note for note in shown["notes"])
+
+
+def _stage(stage: dict[str, Any]) -> Iterator[str]:
+    yield _head(f"stage {stage['stage']}", f"by {stage['key']}")
+    for lane in stage["lanes"]:
+        by = f" by {', '.join(lane['by'])}" if lane["by"] else ""
+        yield _row("in", f"{lane['kind']} {lane['source']}{by}: {', '.join(lane['carries']) or 'its order alone'}")
+    yield from (_row("do", step) for step in stage["steps"])
+    for part in stage["state"]:
+        yield _row("keep", f"a key: {part['keeps']}, until {part['until']} ({part['for']})")
+    if not stage["state"]:
+        yield _row("keep", "nothing")
+    waits = stage["waits"]
+    if waits["longest"] == "0s" and len(waits["for"]) == 1:
+        yield _row("wait", "for nothing: one source, in order")
+    else:
+        yield _row("wait", f"until {', '.join(waits['for'])} have passed a row's time; lateness at most {waits['longest']}")
+
+
+def _head(what: str, more: str) -> str:
+    return f"{typer.style(what, fg='cyan', bold=True)}  {more}"
+
+
+def _near(path: str) -> str:
+    """A path as seen from here, where that is shorter."""
+    return path.replace(f"{Path.cwd()}/", "")
+
+
+def _row(what: str, text: str) -> str:
+    return f"  {what:<6}{text}"
+
+
+def _fitted(line: str, width: int) -> str:
+    return "\n".join(textwrap.wrap(line, width, subsequent_indent=" " * 8, break_long_words=False)) or line
