@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from dataflows.batch import BEFORE_ALL, Batch, Rows
 from dataflows.deadlimit import DeadLimit
-from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, MARKS, NO_TIME, TIME, DeadRow, Decoded, RawRows
+from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, MARKS, NO_TIME, TIME, UNCHANGED, DeadRow, Decoded, RawRows
 from dataflows.judge import Dead, Judged
-from dataflows.operators.versions import DELETE, SNAPSHOT, UPSERT
+from dataflows.operators.versions import DELETE, SNAPSHOT, UPSERT, coded
 from dataflows.origin import Located
 from dataflows.outliers import FAR
 from dataflows.shard import CHANGE, VERSION
@@ -134,7 +134,8 @@ class ChangeJudge:
         kind = np.where(decoded.columns[IS_DELETE].values, DELETE, np.where(snapshot, SNAPSHOT, UPSERT))
         columns = {name: column for name, column in decoded.columns.items() if name not in MARKS}
         columns[VERSION] = Column(TIMESTAMP, time)
-        columns[CHANGE] = Column(INT, kind.astype(np.int64))
+        unchanged = decoded.columns[UNCHANGED].values if UNCHANGED in decoded.columns else np.zeros(decoded.n, np.int64)
+        columns[CHANGE] = Column(INT, coded(kind.astype(np.int64), unchanged))
         partition = np.full(decoded.n, self.partition, np.int32)
         references = Rows([place], np.zeros(decoded.n, np.int32), np.arange(decoded.n))
         return Batch(self.source, effective, partition, raw.offset, columns, references).take(rows)

@@ -32,7 +32,7 @@ HASH = "\0hash"
 VERSION = "\0version"
 """The column with a table change's version time (timestamp)."""
 CHANGE = "\0change"
-"""The column with a table change's kind: 0 upsert, 1 delete, 2 snapshot (int)."""
+"""The column with a table change's kind, as ``dataflows.operators.versions.coded`` (int)."""
 
 
 class Item(NamedTuple):
@@ -107,7 +107,7 @@ class Shard:
             lane.source: Versions({
                 name: spec.type for name, spec in application.tables[lane.source].fields.items()
                 if name in plan.columns[stage.index, index]
-            })
+            }, {name: place for place, name in enumerate(application.tables[lane.source].fields)})
             for index, lane in enumerate(stage.lanes) if lane.table
         }  # fmt: skip
 
@@ -250,11 +250,11 @@ class _Pass:
         lookups = [s for s in self.stage.steps if isinstance(s, Lookup) and s.join.table == table and s.stream in self.primary]
         lane = next(index for index, lane in enumerate(self.stage.lanes) if lane.table and lane.source == table)
         empty = np.zeros(0, np.int64)
-        changes = (empty, empty, empty, np.zeros(0, np.int8))
+        changes = (empty, empty, empty, empty)
         columns: Mapping[str, Column] = {}
         if lane in self.parts:
             columns = self.columns[lane]
-            kind = columns[CHANGE].values.astype(np.int8)
+            kind = columns[CHANGE].values
             changes = (self._places(lane), self.slots[lane], columns[VERSION].values, kind)
         reads = [(self._places(lane), self.slots[lane]) for lane in (self.primary[step.stream] for step in lookups)]
         for step, references in zip(lookups, versions.apply(changes, columns, reads), strict=True):

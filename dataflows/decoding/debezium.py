@@ -15,6 +15,7 @@ from dataflows.decoding.decoded import (
     IS_SNAPSHOT,
     NO_TIME,
     TIME,
+    UNCHANGED,
     DeadRow,
     Decoded,
     RawRows,
@@ -29,7 +30,7 @@ from models.application.resolved import FieldSpec
 from models.events.debezium import Change, change_id
 from models.values.column import Column, different
 from models.values.strings import Strings
-from models.values.types import BOOL, STRING, TIMESTAMP
+from models.values.types import BOOL, INT, STRING, TIMESTAMP
 
 _DELETE, _READ = ord("d"), ord("r")
 
@@ -48,19 +49,22 @@ class DebeziumDecoder:
         kept = wanted | frozenset(self.compared.values()) | frozenset(f"before.{name}" for name in self.compared.values())
         own = {n: s for n, s in fields.items() if n != TIME_FIELD and s.path[0] not in ("__before", "__changed", "__op")}
         before = {n: replace(s, path=s.path[1:]) for n, s in fields.items() if s.path[0] == "__before"}
-        self.row = ImageScanner(own, kept, may_lack=not before)
-        self.before = ImageScanner(before, kept, may_lack=True) if before else None
+        required = frozenset(name for name, spec in own.items() if not spec.type.optional)
+        strict = frozenset(own) if before else frozenset() if self.rules.is_table else required
+        self.row = ImageScanner(own, kept, strict)
+        self.before = ImageScanner(before, kept, frozenset()) if before else None
 
     def decode(self, rows: RawRows) -> Decoded:
         """Decode whole records, in order."""
         look = look_at(rows, self.row)
         found = Envelopes.scan(rows, look) if self.row.plain else Envelopes(len(rows))
-        image = self.row.flat(rows, found, look) if look.is_flat else self.row.scan(rows.data, found.row, look)
+        image = self.row.flat(rows, found, look) if look.is_flat else self.row.scan(rows.data, found.row, found.unchanged, look)
         odd = image.odd | (found.op == 0)
         deleted = found.op == _DELETE
         before = None
         if self.before is not None:
-            before = self.before.scan(rows.data, np.maximum(found.before, 0), look)
+            unseen = np.zeros(len(rows), np.int64)
+            before = self.before.scan(rows.data, np.maximum(found.before, 0), unseen, look)
             odd |= before.odd & (found.before[:, 0] >= 0)
         if self.rules.is_table:
             image.known[np.ix_([name not in self.rules.key for name in image.scanner.declared], deleted)] = False
@@ -85,6 +89,7 @@ class DebeziumDecoder:
                 answers[row] = values.get(name)
             found.op[row] = _DELETE if change.kind == "tombstone" else ord(change.op[:1] or "\0")
             found.time[row] = _time_or_none(change)
+            found.unchanged[row] = self.reader.unchanged(change)
         columns = {n: c for n, c in image.columns().items() if n in self.declared}
         if before is not None:
             columns.update(before.columns())
@@ -101,6 +106,8 @@ class DebeziumDecoder:
         columns[IS_SNAPSHOT] = Column(BOOL, found.op == _READ)
         columns[IS_DELETE] = Column(BOOL, found.op == _DELETE)
         columns[IS_CHANGE] = Column(BOOL, is_change)
+        if self.rules.is_table:
+            columns[UNCHANGED] = Column(INT, np.where(found.op == _DELETE, 0, found.unchanged))
         return Decoded(len(rows), columns, DebeziumChunk(rows, self.reader), dead)
 
     def _ends(self, change: Change, values: dict[str, Any]) -> bool:

@@ -29,7 +29,9 @@ class Reason(StrEnum):
 
 TIME, IS_SNAPSHOT, IS_DELETE, IS_CHANGE = "\0time", "\0snapshot", "\0delete", "\0change"
 """Columns that the decoder of changes adds: time (timestamp), and whether a row is a snapshot's, a deletion, a change at all."""
-MARKS = frozenset({TIME, IS_SNAPSHOT, IS_DELETE, IS_CHANGE})
+UNCHANGED = "\0unchanged"
+"""A column that it adds for tables: a bit for each declared field whose value stays as it was (int)."""
+MARKS = frozenset({TIME, IS_SNAPSHOT, IS_DELETE, IS_CHANGE, UNCHANGED})
 NO_TIME = np.iinfo(np.int64).min
 """A change's time where it carries none: it takes effect at its partition's bound."""
 PADDING = 16

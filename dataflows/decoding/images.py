@@ -15,7 +15,7 @@ from dataflows.decoding.decoded import RawRows
 from dataflows.decoding.moments import MAX_DATE, MAX_TIME, MIN_DATE, MIN_TIME
 from dataflows.decoding.scanned import Scanned, Scanner
 from dataflows.decoding.strict import Bad, Number
-from dataflows.decoding.strict_debezium import parse_record
+from dataflows.decoding.strict_debezium import MOST_KEPT, parse_record
 from models.application.resolved import FieldSpec
 from models.events.debezium import Shape, read_change, shapes_of
 from models.values.types import INT, STRING, UNITS, Kind
@@ -77,7 +77,8 @@ def _schema_bytes(raw: bytes) -> bytes:
 class Envelopes:
     """Where the images of n records lie.
 
-    op: uint8[n], 0 where a record must be read strictly; row, before: int64[n, 2]; time: int64[n] microseconds.
+    op: uint8[n], 0 where a record must be read strictly; row, before: int64[n, 2]; time: int64[n] microseconds; unchanged:
+    int64[n], a bit for each field of the row (in their order) whose value was not captured since it did not change.
     """
 
     def __init__(self, n: int) -> None:
@@ -85,6 +86,7 @@ class Envelopes:
         self.row = np.zeros((n, 2), np.int64)
         self.before = np.full((n, 2), -1, np.int64)
         self.time = np.zeros(n, np.int64)
+        self.unchanged = np.zeros(n, np.int64)
 
     @staticmethod
     def scan(rows: RawRows, look: Look) -> Envelopes:
@@ -97,22 +99,23 @@ class Envelopes:
 
 
 class ImageScanner:
-    """Reads images of one kind: the row, or the row before. may_lack: a value that was not captured may become NULL unseen."""
+    """Reads images of one kind: the row, or the row before. strict: fields that are read strictly where they are not captured."""
 
-    def __init__(self, declared: Mapping[str, FieldSpec], wanted: frozenset[str], *, may_lack: bool) -> None:
+    def __init__(self, declared: Mapping[str, FieldSpec], wanted: frozenset[str], strict: frozenset[str]) -> None:
         self.declared = declared
-        self.may_lack = may_lack
+        self.strict = strict
         self.scanner = Scanner(declared, wanted)
         self.flat_scanner = Scanner({**declared, **_FLAT}, wanted | frozenset(_FLAT))
         self.plain = self.scanner.plain and self.flat_scanner.plain
 
-    def scan(self, data: NDArray[np.uint8], spans: NDArray[np.int64], look: Look) -> Scanned:
-        """Read the images at ``spans`` (int64[n, 2])."""
-        return self._scan(self.scanner, data, np.ascontiguousarray(spans[:, 0]), np.ascontiguousarray(spans[:, 1]), look)
+    def scan(self, data: NDArray[np.uint8], spans: NDArray[np.int64], unchanged: NDArray[np.int64], look: Look) -> Scanned:
+        """Read the images at ``spans`` (int64[n, 2]); ``unchanged`` (int64[n]) gets a bit for each field not captured."""
+        start, stop = np.ascontiguousarray(spans[:, 0]), np.ascontiguousarray(spans[:, 1])
+        return self._scan(self.scanner, data, start, stop, unchanged, look)
 
     def flat(self, rows: RawRows, found: Envelopes, look: Look) -> Scanned:
         """Read flattened records, which are images themselves; their op and time come with them."""
-        image = self._scan(self.flat_scanner, rows.data, rows.start, rows.stop, look)
+        image = self._scan(self.flat_scanner, rows.data, rows.start, rows.stop, found.unchanged, look)
         place = {name: row for row, name in enumerate(image.scanner.declared)}
         op, deleted = place["__op"], place["__deleted"]
         codes = np.where(image.lengths[op] == 1, rows.data[image.ints[op]], 0).astype(np.uint8)
@@ -132,8 +135,9 @@ class ImageScanner:
         return image
 
     def _scan(
-        self, scanner: Scanner, data: NDArray[np.uint8], start: NDArray[np.int64], stop: NDArray[np.int64], look: Look
-    ) -> Scanned:
+        self, scanner: Scanner, data: NDArray[np.uint8], start: NDArray[np.int64], stop: NDArray[np.int64],
+        unchanged: NDArray[np.int64], look: Look,
+    ) -> Scanned:  # fmt: skip
         kinds, units = scanner.kinds.copy(), scanner.units.copy()
         specs = list(scanner.declared.values())
         for place, spec in enumerate(specs):
@@ -146,15 +150,17 @@ class ImageScanner:
                 units[place] = UNITS[shape.unit]
         found = scanner.scan(data, start, stop, kinds, units)
         for place, spec in enumerate(specs):
-            self._settle(found, place, spec, int(kinds[place]), look.shapes.get(spec.path[-1], Shape()))
+            self._settle(found, place, spec, int(kinds[place]), look.shapes.get(spec.path[-1], Shape()), unchanged)
         return found
 
-    def _settle(self, found: Scanned, place: int, spec: FieldSpec, kind: int, shape: Shape) -> None:
+    def _settle(
+        self, found: Scanned, place: int, spec: FieldSpec, kind: int, shape: Shape, unchanged: NDArray[np.int64]
+    ) -> None:
         """Turn what was read in another form into the declared one."""
         values, lengths, known = found.ints[place], found.lengths[place], found.known[place]
         if kind == kernels_json.STRING:
-            strict = not (spec.type.optional and self.may_lack)
-            kernels.drop_unavailable(found.data, values, lengths, known, strict, found.odd)
+            bit = np.int64(1 << place if place < MOST_KEPT else 0)
+            kernels.drop_unavailable(found.data, values, lengths, known, spec.name in self.strict, found.odd, unchanged, bit)
         if spec.type.kind is Kind.DECIMAL and kind == kernels_json.STRING:
             given = spec.type.scale if shape.scale is None else shape.scale
             encoded = 1 if shape.scale is not None else -1 if shape.is_text else 0

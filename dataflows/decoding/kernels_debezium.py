@@ -448,8 +448,11 @@ def _same(b, i, word):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True, nogil=True)
-def drop_unavailable(b, starts, lengths, known, required, odd):  # type: ignore[no-untyped-def]
-    """Strings that say that a value was not captured become NULL (``starts`` int64[n] and so on: one field's)."""
+def drop_unavailable(b, starts, lengths, known, strict, odd, unchanged, bit):  # type: ignore[no-untyped-def]
+    """Strings that say that a value was not captured become NULL (``starts`` int64[n] and so on: one field's).
+
+    strict: such rows are odd; unchanged: int64[n] gets ``bit`` for them.
+    """
     for r in range(starts.shape[0]):
         if known[r] and not odd[r]:
             size = lengths[r]
@@ -457,7 +460,8 @@ def drop_unavailable(b, starts, lengths, known, required, odd):  # type: ignore[
                 size == 40 and b[starts[r]] == 88 and _same(b, starts[r], UNAVAILABLE_BYTES)
             ):
                 known[r] = False
-                odd[r] = required
+                odd[r] = strict
+                unchanged[r] |= bit
 
 
 @nb.njit(cache=True)

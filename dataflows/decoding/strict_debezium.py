@@ -17,6 +17,8 @@ from models.values.types import Kind
 _NOT_FINITE = frozenset({"NAN", "NaN", "POSITIVE_INFINITY", "NEGATIVE_INFINITY", "Infinity", "-Infinity"})
 _ENVELOPE = frozenset({"before", "after", "op", "source", "ts_ms", "ts_us", "schema", "payload", "topic", "offset", "value", "key"})
 TIME_FIELD = "__time"
+MOST_KEPT = 60
+"""Fields whose values a change may leave as they were."""
 _FILLERS = ("", 0, 0.0, False)
 
 
@@ -71,6 +73,13 @@ class ChangeReader:
         found, _, bad = self._values(replace(change, kind="change", op="d"))
         return found, bad
 
+    def unchanged(self, change: Change) -> int:
+        """A bit for each declared field whose value was not captured since it did not change."""
+        if change.kind != "change" or change.is_delete:
+            return 0
+        values = (_at(change.row, spec.path) for spec in self.declared.values())
+        return sum(1 << place for place, value in enumerate(values) if is_unavailable(value) and place < MOST_KEPT)
+
     def _values(self, change: Change) -> tuple[dict[str, Any], Change, Bad | None]:
         row = self._row(change)
         twice = row.keys_twice & self.top if isinstance(row, Repeated) else frozenset()
@@ -115,7 +124,8 @@ class ChangeReader:
             return None
         if spec.path[0] == "__before":
             return _value(change.before, spec.path[1:], spec, shapes, required=False)
-        value = _value(row, spec.path, spec, shapes, required=not change.is_delete)
+        lacks = change.is_delete or (self.rules.is_table and is_unavailable(_at(row, spec.path)))
+        value = _value(row, spec.path, spec, shapes, required=not lacks)
         uncertain = change.is_delete and not self.rules.is_table and not self.rules.whole_before and not change.key
         filler = uncertain and spec.name not in self.rules.key and value in _FILLERS
         return None if filler else value

@@ -23,11 +23,17 @@ NO_ROW = -1
 _SLACK = 65_536
 
 
+def coded(kind: NDArray[np.int64], unchanged: NDArray[np.int64]) -> NDArray[np.int64]:
+    """A change's kind (UPSERT, DELETE, SNAPSHOT) and its fields that stay as they were (a bit for each, in the table's order)."""
+    return kind | (unchanged << 2)
+
+
 class Versions:
     """The current rows of one table on one shard; ``types`` are its columns that somebody reads."""
 
-    def __init__(self, types: Mapping[str, Type]) -> None:
+    def __init__(self, types: Mapping[str, Type], places: Mapping[str, int] | None = None) -> None:
         self.types = dict(types)
+        self.places = places or {name: place for place, name in enumerate(types)}
         self.columns = {name: GrowingColumn(type_) for name, type_ in types.items()}
         self.rows = 0
         self.enough = _SLACK
@@ -37,17 +43,18 @@ class Versions:
 
     def apply(
         self,
-        changes: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int8]],
+        changes: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
         columns: Mapping[str, Column],
         reads: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
     ) -> list[NDArray[np.int64]]:
         """Walk changes and reads in order.
 
-        changes: place in the chunk, slot, version time, kind (UPSERT, DELETE, SNAPSHOT), each [m]; columns: the changed
+        changes: place in the chunk, slot, version time, kind (see ``coded``), each [m]; columns: the changed
         rows, in the same order; reads: (place, slot) of each reader, slot -1 where its key is null. Returns for each reader
         int64 references for ``read``.
         """
-        at, slot, version, kind = changes
+        at, slot, version, code = changes
+        kind = (code & 3).astype(np.int8)
         highest = max([int(slots.max()) for slots in (slot, *(r[1] for r in reads)) if len(slots)], default=-1)
         self._reserve(highest + 1)
         base = self.rows
@@ -55,11 +62,20 @@ class Versions:
             for name, column in self.columns.items():
                 column.append(columns[name])
             self.rows += len(at)
+        prior = np.full(len(at), NO_ROW, np.int64)
         if len(reads) == 1:
-            found = [_walk(at, slot, version, kind, base, *reads[0], self.current, self.version, self.known)]
+            found = [_walk(at, slot, version, kind, base, *reads[0], self.current, self.version, self.known, prior)]
         else:
-            found = self._walk_all((at, slot, version, kind), base, reads)
+            found = self._walk_all((at, slot, version, kind), base, reads, prior)
+        for row in np.flatnonzero(code >> 2).tolist():
+            self._keep(base + row, int(prior[row]), int(code[row]) >> 2)
         return found
+
+    def _keep(self, row: int, prior: int, unchanged: int) -> None:
+        """Take values that a change did not carry from the row before it."""
+        for name, column in self.columns.items():
+            if prior >= 0 and unchanged >> self.places[name] & 1:
+                column.copy(row, prior)
 
     def read(self, name: str, references: NDArray[np.int64]) -> Column:
         """A column at the references that ``apply`` gave; NULL where there was no row."""
@@ -111,14 +127,20 @@ class Versions:
         self.current[slots], self.version[slots], self.known[slots] = NO_ROW, BEFORE_ALL, False
 
     def _walk_all(
-        self, changes: tuple[NDArray[Any], ...], base: int, reads: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
+        self,
+        changes: tuple[NDArray[Any], ...],
+        base: int,
+        reads: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+        prior: NDArray[np.int64],
     ) -> list[NDArray[np.int64]]:
         place = np.concatenate([read[0] for read in reads]) if reads else np.zeros(0, np.int64)
         slots = np.concatenate([read[1] for read in reads]) if reads else np.zeros(0, np.int64)
         order = np.argsort(place, kind="stable")
         found = np.empty(len(place), np.int64)
         at, slot, version, kind = changes
-        found[order] = _walk(at, slot, version, kind, base, place[order], slots[order], self.current, self.version, self.known)
+        found[order] = _walk(
+            at, slot, version, kind, base, place[order], slots[order], self.current, self.version, self.known, prior
+        )
         return np.split(found, np.cumsum([len(read[0]) for read in reads])[:-1]) if reads else []
 
     def _reserve(self, slots: int) -> None:
@@ -133,7 +155,7 @@ class Versions:
 
 @nb.njit(cache=True, nogil=True)
 def _walk(  # type: ignore[no-untyped-def]
-    at, slot, version, kind, base, read_at, read_slot, current, newest, known
+    at, slot, version, kind, base, read_at, read_slot, current, newest, known, prior
 ):
     found = np.empty(read_at.shape[0], np.int64)
     c = 0
@@ -144,6 +166,8 @@ def _walk(  # type: ignore[no-untyped-def]
             time = version[c]
             if kind[c] == 2 and not known[s]:
                 time = np.iinfo(np.int64).min
+            if s >= 0:
+                prior[c] = current[s]
             if s >= 0 and (not known[s] or time >= newest[s]):
                 current[s] = -1 if kind[c] == 1 else base + c
                 newest[s] = time

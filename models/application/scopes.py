@@ -80,8 +80,11 @@ class RowScope:
             f"pattern {name}": Symbol(f"pattern:{name}", BOOL) if name in self.patterns else None,
         }
 
-    def _field(self, name: str) -> Symbol | None:
+    def _field(self, name: str) -> Symbol | Unknown | None:
         spec = self.stream.fields.get(name)
+        before, _, field = name.partition(".")
+        if spec is None and before == "before" and field in self.stream.fields and self.stream.format == "debezium":
+            return Unknown(f"{name!r} needs whole images: expected before: full at stream {self.stream.name!r}")
         return None if spec is None else Symbol(name, spec.type)
 
     def _join(self, parts: tuple[str, ...]) -> Symbol | None:

@@ -44,6 +44,12 @@ class GrowingColumn:
             return Column(self.type, self.values[: self.size], valid)
         return Column(self.type, Strings(self.data[: self.used], self.values[: self.size], self.lengths[: self.size]), valid)
 
+    def copy(self, row: int, other: int) -> None:
+        """Give a row another row's value."""
+        self.values[row], self.valid[row] = self.values[other], self.valid[other]
+        if self.is_string:
+            self.lengths[row] = self.lengths[other]
+
     def keep(self, rows: NDArray[np.int64]) -> None:
         """Forget all rows but these, which become the first."""
         kept = self.view().take(rows)

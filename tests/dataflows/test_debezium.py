@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflows.decoding.debezium import DebeziumDecoder
-from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME, Reason
+from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME, UNCHANGED, Reason
 from dataflows.decoding.json import raw_rows
 from dataflows.decoding.strict_debezium import ChangeRules
 from models.application.resolved import FieldSpec
@@ -169,5 +169,7 @@ def test_kernels_agree_with_the_strict_reading(kind: str, data: st.DataObject) -
             assert {name: found.columns[name].at(row) for name in fields} == {name: values.get(name) for name in fields}
             assert found.columns[IS_DELETE].at(row) == change.is_delete
             assert found.columns[IS_SNAPSHOT].at(row) == change.is_snapshot
+            if rules.is_table:
+                assert found.columns[UNCHANGED].at(row) == decoder.reader.unchanged(change)
             if rules.timed:
                 assert found.columns[TIME].at(row) == change.time
