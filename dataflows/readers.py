@@ -62,7 +62,6 @@ class FileReader:
         judged.bytes = block.bytes_read
         return judged
 
-
     def _believed(self, decoded: Decoded) -> Decoded:
         """The rows with those dead whose time lies far ahead of all others."""
         time, valid = self.judge.times(decoded)

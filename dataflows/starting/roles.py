@@ -49,6 +49,24 @@ def disorder(times: Iterable[int | None]) -> int:
     return most
 
 
+def busiest(times: Sequence[int | None], keys: Sequence[object] | None, over: int) -> int:
+    """The most events of one key within a time (microseconds)."""
+    moments_: dict[object, list[int]] = {}
+    for row, time in enumerate(times):
+        key = None if keys is None else keys[row]
+        if time is not None and (keys is None or key is not None):
+            moments_.setdefault(key, []).append(time)
+    most = 0
+    for found in moments_.values():
+        found.sort()
+        first = 0
+        for last, time in enumerate(found):
+            while found[first] <= time - over:
+                first += 1
+            most = max(most, last - first + 1)
+    return most
+
+
 def lateness(disorder_: int) -> str:
     """A round duration that covers a disorder, with some room."""
     seconds = disorder_ / _SECOND

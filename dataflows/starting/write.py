@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dataflows.starting.inference import Guess
-from dataflows.starting.roles import Roles, lateness
+from dataflows.starting.inference import Guess, moments
+from dataflows.starting.roles import Roles, busiest, lateness
 from dataflows.starting.sample import Sample
 from models.application.reader import is_reserved
 from models.expressions.text import interval_text
@@ -17,6 +17,8 @@ from models.values.types import Kind
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_-]*")
 _NOT_PLAIN = frozenset({"null", "true", "false", "yes", "no", "on", "off", "y", "n"})
+_LARGEST = 20
+"""The largest threshold of the example, whose test has as many lines."""
 _COLUMN = 34
 """Where comments begin."""
 
@@ -32,6 +34,18 @@ class Starter:
     sample: Sample
     fields: Sequence[Guess]
     roles: Roles
+
+    @property
+    def most(self) -> int:
+        """The most events of one key within ten minutes; 0 where that is not known."""
+        if self.roles.time is None or self.sample.format == "debezium":
+            return 0
+        return busiest(moments(self.roles.time), None if self.roles.by is None else self.roles.by.seen.values, 600_000_000)
+
+    @property
+    def threshold(self) -> int:
+        """What the example's count must be above: few keys of the sample are."""
+        return min(max(self.most - 1, 1), _LARGEST) if self.most else 3
 
     @property
     def table(self) -> str:
@@ -136,24 +150,25 @@ class Starter:
         by = self._by.removeprefix("by: ").removesuffix(", ")
         who = f" of {{{_sql(names_of(self.fields)[id(self.roles.by)])}}}" if self.roles.by is not None else ""
         yield "patterns:"
-        yield _said(f"  {name}:", "an example: four events in ten minutes")
+        least = self.threshold
+        yield _said(f"  {name}:", "an example: who is busier than usual")
         if by:
             yield f"    by: {by}"
-        yield f"    when: {count} > 3"
+        yield _said(f"    when: {count} > {least}", f"in the sample at most {self.most} in ten minutes" if self.most else "")
         yield "    severity: low"
         title = f"{{{count}}} events{who} in 10 minutes" + (f", {{{total}}} in an hour" if self.roles.amount is not None else "")
         yield f"    title: {_text(title)}"
         yield _said("    suppress: {cooldown: 1h}", "after a flag, silence for an hour")
         yield "    tests:"
-        yield "      - name: the fourth event within ten minutes"
+        yield f"      - name: {least + 1} events within ten minutes"
         yield "        given:"
         value = self._value()
-        yield from (f"          - {{at: {at}s, {value}}}".replace(", }", "}") for at in range(4))
+        yield from (f"          - {{at: {at}s, {value}}}".replace(", }", "}") for at in range(least + 1))
         key = f"key: {_KEYS[self.roles.by.type.kind]}, " if self.roles.by is not None and self.roles.by.type is not None else ""
-        yield f"        expect: [{{{key}at: 3s}}]"
-        yield "      - name: three are none"
+        yield f"        expect: [{{{key}at: {least}s}}]"
+        yield f"      - name: {least} are none"
         yield "        given:"
-        yield from (f"          - {{at: {at}s, {value}}}".replace(", }", "}") for at in range(3))
+        yield from (f"          - {{at: {at}s, {value}}}".replace(", }", "}") for at in range(least))
         yield "        expect: []"
         yield ""
 
@@ -203,7 +218,7 @@ def stem_of(path: Path) -> str:
 
 
 def _said(line: str, comment: str) -> str:
-    return f"{line.ljust(_COLUMN)}  # {comment}"
+    return f"{line.ljust(_COLUMN)}  # {comment}" if comment else line
 
 
 def _sql(name: str) -> str:
