@@ -45,13 +45,18 @@ def command(arguments: Sequence[str]) -> int:
     try:
         app(arguments, prog_name="tocsin")
     except SystemExit as error:
-        return error.code if isinstance(error.code, int) else 0 if error.code is None else 1
+        return _told(error.code if isinstance(error.code, int) else int(error.code is not None))
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: PTH123, SIM115 - whoever read has gone; the interpreter flushes this instead
         return 0
     except KeyboardInterrupt:
-        print("interrupted", file=sys.stderr)
-        return INTERRUPTED
+        return _told(INTERRUPTED)
     except BaseException as error:  # the runtime's panics are no Exceptions
         return report(error)
     return 0
+
+
+def _told(code: int) -> int:
+    if code == INTERRUPTED:
+        print("interrupted", file=sys.stderr)
+    return code
