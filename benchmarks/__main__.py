@@ -7,11 +7,11 @@ import sys
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
-from benchmarks import handbook, rotten, w1, w5  # noqa: E402 - the number of threads is read at import
+from benchmarks import bank, handbook, rotten, w1, w5  # noqa: E402 - the number of threads is read at import
 
 if __name__ == "__main__":
     chosen = sys.argv[1:]
-    for name, module in {"w1": w1, "w5": w5, "rotten": rotten, "handbook": handbook}.items():
+    for name, module in {"w1": w1, "w5": w5, "rotten": rotten, "handbook": handbook, "bank": bank}.items():
         if not chosen or name in chosen:
             for what, figure in module.main():
                 print(f"{what:<36} {figure}")

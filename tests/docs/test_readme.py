@@ -1,4 +1,4 @@
-"""The first screen of the README: its flag is one that the demo raises, its commands are there."""
+"""The first screen of the README: its flag is one that the demo raises; commands of the documents are there."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ from models.application.load import load
 
 ROOT = Path(__file__).parent.parent.parent
 README = (ROOT / "README.md").read_text()
-COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", README, re.S) for line in block.splitlines() if line]
+DOCUMENTS = README + (ROOT / "docs" / "examples.md").read_text()
+COMMANDS = [line for block in re.findall(r"```sh\n(.*?)```", DOCUMENTS, re.S) for line in block.splitlines() if line]
 
 
 def test_the_flag_is_one_of_the_demo(tmp_path: Path) -> None:
