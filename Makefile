@@ -18,7 +18,7 @@ demo: setup
 	./tocsin demo
 
 test: setup
-	$(VENV)/bin/python -m pytest -q -n 2
+	$(VENV)/bin/python -m pytest -q -n 2 --ignore=tests/shared # those need data beside the checkout: .ci/run
 
 lint: setup
 	$(VENV)/bin/ruff check .
@@ -29,7 +29,7 @@ bench: setup
 	$(VENV)/bin/python -m benchmarks
 
 soak: setup
-	TOCSIN_RANDOM=1 $(VENV)/bin/python -m pytest -q -m "soak or not soak"
+	TOCSIN_RANDOM=1 $(VENV)/bin/python -m pytest -q --ignore=tests/shared -m "soak or not soak"
 
 docs: setup
 	$(VENV)/bin/python -m pytest -q tests/docs
