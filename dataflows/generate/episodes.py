@@ -33,6 +33,7 @@ class Story:
     logins: list[tuple[int, ...]] = field(default_factory=list)
     transfers: list[tuple[int, ...]] = field(default_factory=list)
     contacts: list[tuple[int, ...]] = field(default_factory=list)
+    woken: list[int] = field(default_factory=list)
 
     def begin(self) -> int:
         """A moment of the day, not on the first two days nor on the last."""
@@ -130,8 +131,9 @@ def impossible_travel(story: Story) -> None:
 def dormancy_wake_up(story: Story) -> None:
     """A card that lay unused for months pays several times within a day."""
     ts = story.begin()
-    dormant = np.flatnonzero(story.bank.dormant)
+    dormant = np.setdiff1d(np.flatnonzero(story.bank.dormant)[1::2], story.woken)
     card = int(story.random.choice(dormant)) if len(dormant) else story.customer()
+    story.woken.append(card)
     for _ in range(story.between(3, 8)):
         story.pay(ts, card, story.between(4_000, 20_000))
         ts += story.between(5, 240) * MINUTE_MS

@@ -55,9 +55,9 @@ def live(payments: Payments, bank: Bank, phones: Phones, random: np.random.Gener
 
 
 def wakings(bank: Bank, random: np.random.Generator) -> Payments:
-    """Dormant cards that their owners take up again: now and then, one or two ordinary payments."""
+    """Dormant cards that their owners take up again: now and then, one or two ordinary payments; thieves use the other half."""
     size = bank.size
-    cards = np.flatnonzero(bank.dormant)
+    cards = np.flatnonzero(bank.dormant)[::2]
     cards = cards[random.random(len(cards)) < min(0.1 * size.days / 30, 0.5)]
     cards = np.repeat(cards, random.integers(1, 3, len(cards)))
     customer = bank.owner[cards]
