@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from models.expressions.numbers import DECIMAL_LIMIT, finite, fit_decimal, fit_int, rescale, round_half_even
 from models.expressions.text import to_text
-from models.expressions.times import parse_moment
+from models.expressions.times import parse_day, parse_moment
 from models.expressions.tree import Node
 from models.values.types import FLOAT, TIMESTAMP, Kind, Type, decimal
 
 DAY = 86_400_000_000
+_WORDS = {**dict.fromkeys(("true", "t", "yes", "y", "1"), True), **dict.fromkeys(("false", "f", "no", "n", "0"), False)}
 
 
 def to_float(node: Node) -> Node:
@@ -103,7 +103,7 @@ def _moment_literals(a: Node, b: Node) -> tuple[Node, Node] | None:
     text, other = (a, b) if a.type.kind is Kind.STRING else (b, a)
     if text.op != "literal" or other.type.kind not in (Kind.TIMESTAMP, Kind.DATE):
         return None
-    value = _guard(parse_moment)(text.value) if other.type.kind is Kind.TIMESTAMP else _guard(_date)(text.value)
+    value = _guard(parse_moment)(text.value) if other.type.kind is Kind.TIMESTAMP else _guard(parse_day)(text.value)
     if value is None:
         return None
     moment = Node("literal", other.type.required(), text.text, value=value)
@@ -118,10 +118,6 @@ def _guard(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
             return None
 
     return call
-
-
-def _date(text: str) -> int:
-    return (date.fromisoformat(text.strip()) - date(1970, 1, 1)).days
 
 
 def _cast_function(source: Type, target: Type) -> Callable[[Any], Any] | None:
@@ -154,11 +150,11 @@ def _cast_function(source: Type, target: Type) -> Callable[[Any], Any] | None:
 def _from_text(target: Type) -> Callable[[Any], Any] | None:
     readers: dict[Kind, Callable[[str], Any]] = {
         Kind.INT: lambda text: fit_int(rescale_text(text, 0)),
-        Kind.FLOAT: lambda text: finite(float(text)),
+        Kind.FLOAT: lambda text: finite(float(text)) if text.isascii() else None,
         Kind.DECIMAL: lambda text: _fit(rescale_text(text, target.scale), target),
-        Kind.BOOL: lambda text: {"true": True, "t": True, "1": True, "false": False, "f": False, "0": False}.get(text.lower()),
-        Kind.TIMESTAMP: lambda text: parse_moment(text.strip()),
-        Kind.DATE: _date,
+        Kind.BOOL: lambda text: _WORDS.get(text.lower()),
+        Kind.TIMESTAMP: parse_moment,
+        Kind.DATE: parse_day,
     }
     reader = readers.get(target.kind)
     return None if reader is None else _guard(reader)
@@ -166,6 +162,8 @@ def _from_text(target: Type) -> Callable[[Any], Any] | None:
 
 def rescale_text(text: str, scale: int) -> int:
     """A decimal number's text as an unscaled integer, halves away from zero."""
+    if not text.isascii():
+        raise ValueError(text)
     number = Decimal(text.strip())
     if not number.is_finite() or number.adjusted() > 40:
         raise ValueError(text)

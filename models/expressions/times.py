@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -12,6 +13,12 @@ _FIRST, _LAST = -62_104_060_800_000_000, 253_370_764_800_000_000
 _CYCLE = 146_097 * 86_400_000_000
 """400 years, after which the calendar and the days of the week repeat."""
 
+_MOMENT = re.compile(
+    r"\s*(?P<y>\d{4})-(?P<mo>\d{1,2})-(?P<d>\d{1,2})"
+    r"(?:(?:[Tt]|\s+)(?P<h>\d{1,2}):(?P<mi>\d{1,2})(?::(?P<s>\d{1,2})(?:\.(?P<f>\d*))?)?"
+    r"\s*(?:[Zz]|UTC|(?P<sign>[+-])(?P<oh>\d\d)(?::?(?P<om>\d\d))?)?)?\s*",
+    re.ASCII,
+)
 PARTS: dict[str, Callable[[datetime], int]] = {
     "year": lambda t: t.year,
     "quarter": lambda t: (t.month + 2) // 3,
@@ -53,12 +60,29 @@ def extractor(part: str, zone: str) -> Callable[[int], int]:
 
 
 def parse_moment(text: str) -> int:
-    """Microseconds since 1970 of an ISO 8601 text; without an offset it is UTC.
+    """Microseconds since 1970 of a date, or of a date and time as RFC 3339 or DuckDB write them; without an offset it is UTC.
 
     Raises:
-        ValueError: for text that is no moment.
+        ValueError: for text that is no moment of the years 1 to 9999.
     """
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    return (moment - _EPOCH) // timedelta(microseconds=1)
+    found = _MOMENT.fullmatch(text)
+    if found is None:
+        raise ValueError(text)
+    year, month, day, hour, minute, second = (int(found[name] or 0) for name in ("y", "mo", "d", "h", "mi", "s"))
+    if hour > 24 or minute > 59 or second > 59 or (hour == 24 and (minute or second)):
+        raise ValueError(text)
+    shift = timedelta(hours=int(found["oh"] or 0), minutes=int(found["om"] or 0)) * (-1 if found["sign"] == "-" else 1)
+    moment = timedelta(hours=hour, minutes=minute, seconds=second, microseconds=int((found["f"] or "").ljust(6, "0")[:6])) - shift
+    return (datetime(year, month, day, tzinfo=UTC) - _EPOCH + moment) // timedelta(microseconds=1)
+
+
+def parse_day(text: str) -> int:
+    """Days since 1970 of a date's text, or of a moment's local date.
+
+    Raises:
+        ValueError: for text that is neither.
+    """
+    parse_moment(text)
+    found = _MOMENT.fullmatch(text)
+    assert found is not None
+    return (date(int(found["y"]), int(found["mo"]), int(found["d"])) - date(1970, 1, 1)).days

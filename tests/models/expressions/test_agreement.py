@@ -10,13 +10,14 @@ from typing import Any
 
 import duckdb
 import pyarrow as pa
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.expressions.compile import compile_expression
 from models.expressions.scope import Constant, Symbol, Unknown
 from models.values.column import column_of
-from models.values.types import Kind, Type
+from models.values.types import Kind, Type, parse_type
 from tests.laws.worlds import examples
 from tests.models.expressions.generated import COLUMNS, SQL, Made, Maker
 
@@ -107,3 +108,27 @@ def test_by_columns_by_rows_and_duckdb_agree(seed: int) -> None:
             used = {name: data[row][name] for name in expression.reads}
             assert repr(values[0]) == repr(values[1]), f"by columns {values[0]!r}, by rows {values[1]!r}: {each.text} at {used}"
             assert same(each.type, values[1], values[2]), f"{values[1]!r}, DuckDB {values[2]!r}: {each.text} at {used}"
+
+
+NUMBERS = ["12", "1.5", "2.5", "-2.5", "1e3", " 7 ", "1_000", "nan", "inf", "+5", ".5", "5.", "9223372036854775808", "1.2345",
+           "9223372036854775807.4", "-9223372036854775808", "", "999999999.9994", "999999999.9996", "1e400", "--1", "1e", "１２",
+           "t", "T", "FALSE", "true ", "yes", "N", "on", "1", "0"]  # fmt: skip
+MOMENTS = ["2024-02-30", "2024-1-5", "2024-03-31T01:30:00+02:00", "2024-03-31 01:30", "2024-03-31", "2024-03-31T01:30:00Z",
+           "2024-03-31T01:30:00.123456789Z", "20240331", "2024-W01-1", "2024-03-31T25:00:00", "0001-01-01", "9999-12-31 23:59:59.999999",
+           "2024-03-31 01:30:00 UTC", "2024-03-31T01:30:00+0200", "2024-03-31 24:00:00", "2024-03-31T01", "2024-03-31 01:30:60",
+           "x", ""]  # fmt: skip
+
+
+@pytest.mark.parametrize("target", ["int", "float", "decimal(12,3)", "bool", "date", "timestamp"])
+def test_text_is_read_as_duckdb_reads_it(target: str) -> None:
+    """Casts of text: what is no number or moment, or does not fit, is NULL; so is what is infinite."""
+    type_ = parse_type(target)
+    expression = compile_expression(f"cast(s as {target})", Scope())
+    for text in MOMENTS if target in ("date", "timestamp") else NUMBERS:
+        names = {Kind.INT: "BIGINT", Kind.FLOAT: "DOUBLE", Kind.BOOL: "BOOLEAN", Kind.TIMESTAMP: "TIMESTAMPTZ"}
+        cast = f"TRY(CAST(? AS {names.get(type_.kind, target)}))"
+        shown = {"date": f"({cast} - DATE '1970-01-01')", "timestamp": f"epoch_us({cast})"}.get(target, cast)
+        found = CONNECTION.execute(f"SELECT {shown}", [text]).fetchone()
+        assert found is not None
+        wanted = _stored(type_, found[0])
+        assert expression.row({"s": text}) == (None if isinstance(wanted, float) and not math.isfinite(wanted) else wanted), text
