@@ -17,6 +17,7 @@ from dataflows.generate.bank import Size
 from dataflows.generate.write import generate_bank, inputs_of
 from dataflows.running import Job, run_here
 from models.application.load import load
+from tests.laws.worlds import to_files, world
 
 ROOT = Path(__file__).parent.parent.parent
 APPLICATION = ROOT / "examples" / "card-fraud" / "app.yaml"
@@ -65,3 +66,17 @@ def test_flags_do_not_depend_on_processes(data: Path, tmp_path: Path) -> None:
     for flag in [*found, *whole]:
         flag.pop("recordedtime")
     assert found == whole
+
+
+@pytest.mark.parametrize(("seed", "processes", "shards"), [(2, 2, 16), (9, 3, 5)])
+def test_processes_change_nothing_of_a_random_world(tmp_path: Path, seed: int, processes: int, shards: int) -> None:
+    """Several partitions of each source with ties, late and unreadable rows: processes over loopback, against one with one shard."""
+    path = to_files(world(seed), tmp_path)
+    found = []
+    for arguments in (["--shards", "1"], ["--shards", str(shards), "--processes", str(processes)]):
+        command = [sys.executable, "-m", "dataflows", "run", str(path), *arguments]
+        subprocess.run(command, check=True, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True)
+        flags = [json.loads(line) for line in (tmp_path / "flags.jsonl").read_text().splitlines()]
+        found.append([{name: value for name, value in flag.items() if name != "recordedtime"} for flag in flags])
+    assert found[0]
+    assert found[0] == found[1]

@@ -124,6 +124,19 @@ def world(seed: int, *, rows: int = 60) -> World:
     return World(seed, application, text, partitions)
 
 
+def to_files(found: World, folder: Path) -> Path:
+    """The world as an application file over one file a partition; its flags go to ``flags.jsonl`` beside it."""
+    text = found.text
+    for name, partitions in found.partitions.items():
+        source = f'  {name}:\n    from: {{files: "{name}-*.jsonl", as: partitions}}\n    max_dead: 100%\n'
+        text = text.replace(f"  {name}:\n", source)
+        for number, rows in enumerate(partitions):
+            (folder / f"{name}-{number}.jsonl").write_bytes(b"".join(row + b"\n" for row in rows))
+    path = folder / "app.yaml"
+    path.write_text(text + "flags: {to: {file: flags.jsonl}}\n")
+    return path
+
+
 def _text(dice: random.Random) -> str:
     def fill(template: str) -> str:
         ttl = f", ttl: {dice.choice([8, 20, 50])}s" if dice.random() < 0.7 else ""
