@@ -212,9 +212,13 @@ def _changes(dice: random.Random, times: list[int], n: int) -> list[bytes]:
         before = row if op == "u" and dice.random() < 0.5 else None
         source = {"ts_us": ts * 1_000_000 + dice.choice([0, 0, 500_000]), "name": "w", "db": "d", "schema": "s", "table": "t",
                   "lsn": number, "txId": 1, "snapshot": "true" if op == "r" else "false"}  # fmt: skip
+        moved = {**row, "cust": dice.choice(["k1", "k2", "k3"])} if op == "d" and dice.random() < 0.5 else None
         after = None if op == "d" else row
         record = {"before": before if op != "d" else row, "after": after, "source": source, "op": op, "ts_ms": ts * 1000}
         records.append(json.dumps(record).encode())
+        if moved is not None:
+            # A primary key that changes is a deletion and an insertion.
+            records.append(json.dumps({**record, "before": None, "after": moved, "op": "c"}).encode())
     return records
 
 
@@ -231,6 +235,8 @@ class Run:
     """The most slots that any shard had."""
     strings: int = 0
     """The most strings that any value of a window had numbers for."""
+    suppressed: dict[str, int] = field(default_factory=dict)
+    """How many hits each pattern held back or merged, in all."""
 
     def flags(self, world: World) -> dict[tuple[str, str], list[bytes]]:
         """Flags by (pattern, key) in the order in which they were raised, as bytes, without ``recordedtime``."""
@@ -254,7 +260,10 @@ class Run:
                 engine = self._restarted(engine, readers)
 
     def _look(self, engine: Engine) -> None:
-        for shard in (shard for stage in engine.stages for shard in stage):
+        shards = [shard for stage in engine.stages for shard in stage]
+        names = sorted({name for shard in shards for name in shard.machines})
+        self.suppressed = {name: sum(s.machines[name].suppressed for s in shards if name in s.machines) for name in names}
+        for shard in shards:
             self.largest = max(self.largest, shard.keys.used)
             interners = [i for w in shard.windows.values() for _, log in w.logs for i in log.interners.values()]
             self.strings = max([self.strings, *(len(interner) for interner in interners)])
