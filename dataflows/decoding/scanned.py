@@ -27,6 +27,7 @@ class Scanner:
     def __init__(self, fields: Mapping[str, FieldSpec], wanted: frozenset[str]) -> None:
         self.declared = fields
         self.wanted = wanted
+        self.places = {name: place for place, name in enumerate(fields) if name in wanted}
         specs = list(fields.values())
         self.plain = len(specs) <= _MOST_FIELDS and all(len(s.path) == 1 and s.type.kind in _CODES for s in specs)
         names = [spec.path[0].encode() for spec in specs]
@@ -76,20 +77,21 @@ class Scanned:
         self.lists: dict[int, dict[int, Any]] = {}
 
     def put(self, row: int, values: Mapping[str, Any]) -> None:
-        """Write one row's stored values."""
-        for place, (name, spec) in enumerate(self.scanner.declared.items()):
-            value = values.get(name)
-            self.known[place, row] = value is not None
-            if value is None or name not in self.scanner.wanted:
-                self.lengths[place, row] = 0
-                self.ints[place, row] = 0
-            elif spec.type.kind is Kind.STRING:
+        """Write one row's stored values; fields that are not among them are NULL."""
+        self.known[:, row] = False
+        for name, value in values.items():
+            place = self.scanner.places.get(name)
+            if place is None or value is None:
+                continue
+            self.known[place, row] = True
+            kind = self.scanner.declared[name].type.kind
+            if kind is Kind.STRING:
                 data = value.encode()
                 self.ints[place, row], self.lengths[place, row] = len(self.data) + len(self.extra), len(data)
                 self.extra += data
-            elif spec.type.kind is Kind.FLOAT:
+            elif kind is Kind.FLOAT:
                 self.ints.view(np.float64)[place, row] = value
-            elif spec.type.kind is Kind.LIST:
+            elif kind is Kind.LIST:
                 self.lists.setdefault(place, {})[row] = value
             else:
                 self.ints[place, row] = value
