@@ -87,7 +87,7 @@ def _fed(stage: Stage, stream: str, fields: tuple[str, ...]) -> set[str]:
 
 
 def _table_columns(application: Application, stage: Stage, table: str) -> frozenset[str]:
-    needed = set(application.tables[table].key)
+    needed: set[str] = set()
     for step in stage.steps:
         if isinstance(step, Lookup) and step.join.table == table:
             needed |= set(step.columns)
