@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import io
+import re
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 from dataflows.connectors.files import BLOCK, Block, FileProblem, opened
 from dataflows.decoding.decoded import DeadRow, Decoded, RawRows, Reason, rows_state
 from dataflows.decoding.json import JsonChunk, raw_rows
+from dataflows.decoding.kernels_lines import record_ends
 from dataflows.decoding.strict import Bad, Number, convert
 from models.application.resolved import FieldSpec
 from models.values.column import column_of
@@ -26,17 +28,12 @@ def csv_blocks(paths: Sequence[Path]) -> Iterator[Block]:
     offset = 0
     for path in paths:
         first = 0
-        try:
-            with opened(path) as file:
-                whole = file.read()
-        except OSError as error:
-            raise FileProblem(f"{path}: cannot be read: {error.strerror}. Check that the file exists and may be read") from error
-        records = _records(whole)
+        records = _records(_whole(path))
         header = next(records, b"")
         for batch in _batches(records):
             rows = raw_rows([header + b"\0" + record for record in batch])
             size = sum(len(record) + 1 for record in batch)
-            yield Block(RawRows(rows.data, rows.start, rows.stop, np.arange(offset, offset + len(batch))), path.name, first, size)
+            yield Block(replace(rows, offset=np.arange(offset, offset + len(batch))), path.name, first, size)
             first, offset = first + len(batch), offset + len(batch)
 
 
@@ -83,9 +80,11 @@ def record_values(raw: bytes, fields: Mapping[str, FieldSpec], first: frozenset[
     head, _, body = raw.partition(b"\0")
     try:
         cells = _cells(body.decode("utf-8"))
+        names = [text for text, _ in _cells(head.decode("utf-8", "replace"))]
     except UnicodeDecodeError as error:
         return {}, Bad(Reason.ENCODING, f"not UTF-8 at byte {error.start}")
-    names = [text for text, _ in _cells(head.decode("utf-8", "replace"))]
+    except Bad as bad:
+        return {}, bad
     if len(cells) != len(names):
         return {}, Bad(Reason.SYNTAX, f"expected {len(names)} cells as in the header; found {len(cells)}")
     by_name = dict(zip(names, cells, strict=True))
@@ -122,30 +121,45 @@ def _typed(text: str, type_: Type) -> Any:
 
 
 def _cells(record: str) -> list[tuple[str, bool]]:
-    """Cells, and whether each was quoted: only an unquoted empty one is null."""
+    """Cells, and whether each was quoted: only an unquoted empty one is null.
+
+    Raises:
+        Bad: where a quote is not closed, or stands inside a cell.
+    """
     if '"' not in record:
         return [(cell, False) for cell in record.split(",")]
-    texts = next(csv.reader(io.StringIO(record), strict=False), [])
     cells: list[tuple[str, bool]] = []
     at = 0
-    for text in texts:
-        quoted = record[at : at + 1] == '"'
-        cells.append((text, quoted))
-        at += len(text) + (2 + text.count('"') if quoted else 0) + 1
-    return cells
+    while True:
+        found = _CELL.match(record, at)
+        if found is None:
+            raise Bad(Reason.SYNTAX, f"a quote that is not closed or stands inside a cell, in the cell at character {at + 1}")
+        quoted = found[1] is not None
+        cells.append((found[1].replace('""', '"') if quoted else found[2], quoted))
+        at = found.end() + 1
+        if at > len(record):
+            return cells
+
+
+_CELL = re.compile(r'(?:"((?:[^"]|"")*+)"|([^",]*))(?=,|\Z)')
+
+
+def _whole(path: Path) -> bytes:
+    try:
+        with opened(path) as file:
+            return file.read().removeprefix(b"\xef\xbb\xbf")
+    except (OSError, EOFError, zlib.error) as error:
+        cause = getattr(error, "strerror", None) or str(error)
+        raise FileProblem(f"{path}: cannot be read: {cause}. Check that the file exists, is whole, and may be read") from error
 
 
 def _records(whole: bytes) -> Iterator[bytes]:
     """Records of a file; a newline inside quotes ends none."""
-    held = b""
-    for line in whole.split(b"\n"):
-        held = held + b"\n" + line if held else line
-        if held.count(b'"') % 2 == 0:
-            if record := held.removesuffix(b"\r"):
-                yield record
-            held = b""
-    if held:
-        yield held
+    data = np.frombuffer(whole, np.uint8)
+    start, stop = np.empty(len(whole) // 2 + 1, np.int64), np.empty(len(whole) // 2 + 1, np.int64)
+    count = record_ends(data, 0, len(whole), start, stop)
+    for begin, end in zip(start[:count].tolist(), stop[:count].tolist(), strict=True):
+        yield whole[begin:end]
 
 
 def _batches(records: Iterator[bytes]) -> Iterator[list[bytes]]:
