@@ -202,12 +202,12 @@ def _equal(b, i, j, size):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def _source_time(b, i, pairs):  # type: ignore[no-untyped-def]
-    """The time of the source object at ``i``, the place behind it (or -1), and the number of ``pairs`` noted.
+def _note(b, i, pairs, timed):  # type: ignore[no-untyped-def]
+    """The time of the object at ``i``, the place behind it (or -1), and the number of ``pairs`` noted.
 
-    time: microseconds by its ts_us, else ts_ms, _NONE without either. pairs: int64[m, 4], for each key with its value where it
-    begins (at the comma or brace before it), where the value begins and ends, and 1 for ts_us, 2 for ts_ms; 0 noted where the
-    next source cannot be told to be like this one.
+    time: of a source (``timed``) microseconds by its ts_us, else ts_ms, _NONE without either. pairs: int64[m, 4], for each key
+    with its value where it begins (at the comma or brace before it), where the value begins and ends, and 1 for ts_us, 2 for
+    ts_ms; 0 noted where the next object cannot be told to be like this one.
     """
     us, ms = _NONE, _NONE
     count = 0
@@ -219,7 +219,7 @@ def _source_time(b, i, pairs):  # type: ignore[no-untyped-def]
         if b[i] != 34:
             return us, -1, 0
         which = 0
-        if b[i + 1] == 116 and b[i + 2] == 115 and b[i + 3] == 95 and b[i + 5] == 115 and b[i + 6] == 34:
+        if timed and b[i + 1] == 116 and b[i + 2] == 115 and b[i + 3] == 95 and b[i + 5] == 115 and b[i + 6] == 34:
             which = 1 if b[i + 4] == 117 else 2 if b[i + 4] == 109 else 0
         i = _to_value(b, i)
         if i < 0:
@@ -260,7 +260,7 @@ def _micros(us, ms):  # type: ignore[no-untyped-def]
 
 @nb.njit(cache=True)
 def _like(b, i, pairs, count):  # type: ignore[no-untyped-def]
-    """As ``_source_time`` of a source that has the keys of the one noted in ``pairs``; -1 for the place where it has not."""
+    """As ``_note`` of an object that has the keys of the one noted in ``pairs``; -1 for the place where it has not."""
     us, ms = _NONE, _NONE
     for k in range(count):
         begin, value_at, end, which = pairs[k, 0], pairs[k, 1], pairs[k, 2], pairs[k, 3]
@@ -345,8 +345,8 @@ def scan_envelopes(b, start, stop, schema, op, row, before, time):  # type: igno
     row (after the change; of a deletion the one before) and the image before it stand, (-1, -1) where there is none; time: in
     microseconds.
     """
-    pairs = np.empty((40, 4), np.int64)
-    noted = 0
+    pairs, image = np.empty((40, 4), np.int64), np.empty((64, 4), np.int64)
+    noted, images = 0, 0
     for r in range(start.shape[0]):
         end = stop[r]
         op[r] = 0
@@ -386,8 +386,14 @@ def scan_envelopes(b, start, stop, schema, op, row, before, time):  # type: igno
             elif _is_null(b, i):
                 i += 4
             elif key == _AFTER or key == _BEFORE:
+                if b[i] != 123:
+                    break
                 at = i
-                i = skip_value(b, i) if b[i] == 123 else np.int64(-1)
+                i = np.int64(-1)
+                if images > 0:
+                    _, i = _like(b, at, image, images)
+                if i < 0:
+                    _, i, images = _note(b, at, image, False)
                 if key == _AFTER:
                     after_at, after_end = at, i
                 else:
@@ -400,7 +406,7 @@ def scan_envelopes(b, start, stop, schema, op, row, before, time):  # type: igno
                 if noted > 0:
                     source_us, i = _like(b, at, pairs, noted)
                 if i < 0:
-                    source_us, i, noted = _source_time(b, at, pairs)
+                    source_us, i, noted = _note(b, at, pairs, True)
             elif key == _TS_MS:
                 ms, i = _whole(b, i)
             elif key == _TS_US:
