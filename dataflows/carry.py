@@ -106,10 +106,8 @@ def _wanted(
     needed = _onward(name, SOURCE, targets, columns, outputs, {} if name in application.tables else last)
     if name in application.tables:
         table = application.tables[name]
-        needed |= set(table.key) | {field for field in (table.time, table.valid_from) if field}
-        if table.static:
-            needed |= set(table.fields)
-        return frozenset(needed & set(table.fields))
+        # All fields: whether a snapshot's row is the one that is known depends on no reader.
+        return frozenset(table.fields)
     stream = application.streams[name]
     for step in reversed(prelude[name]):
         if isinstance(step, Derive):

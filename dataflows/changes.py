@@ -16,10 +16,11 @@ from dataflows.batch import BEFORE_ALL, Batch, Rows
 from dataflows.deadlimit import DeadLimit
 from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, MARKS, NO_TIME, TIME, UNCHANGED, DeadRow, Decoded, RawRows
 from dataflows.judge import Dead, Judged
+from dataflows.operators.digest import digests
 from dataflows.operators.versions import DELETE, SNAPSHOT, UPSERT, coded
 from dataflows.origin import Located
 from dataflows.outliers import FAR
-from dataflows.shard import CHANGE, VERSION
+from dataflows.shard import CHANGE, DIGEST, VERSION
 from models.application.resolved import Table
 from models.values.column import Column
 from models.values.types import INT, TIMESTAMP
@@ -133,8 +134,11 @@ class ChangeJudge:
             return None
         kind = np.where(decoded.columns[IS_DELETE].values, DELETE, np.where(snapshot, SNAPSHOT, UPSERT))
         columns = {name: column for name, column in decoded.columns.items() if name not in MARKS}
-        columns[VERSION] = Column(TIMESTAMP, time)
         unchanged = decoded.columns[UNCHANGED].values if UNCHANGED in decoded.columns else np.zeros(decoded.n, np.int64)
+        # A row that came without some of its values is never taken for one that came whole.
+        whole = {**columns, UNCHANGED: Column(INT, unchanged)}
+        columns[DIGEST] = Column(INT, digests(whole, decoded.n))
+        columns[VERSION] = Column(TIMESTAMP, time)
         columns[CHANGE] = Column(INT, coded(kind.astype(np.int64), unchanged))
         partition = np.full(decoded.n, self.partition, np.int32)
         references = Rows([place], np.zeros(decoded.n, np.int32), np.arange(decoded.n))

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dataflows.batch import Batch
 from dataflows.operators.canonical import canonical, hashes
-from dataflows.shard import CHANGE, HASH, KEY, VERSION
+from dataflows.shard import CHANGE, DIGEST, HASH, KEY, VERSION
 from dataflows.steps import Plan
 from models.values.column import Column
 from models.values.strings import Strings
@@ -61,7 +61,7 @@ class Router:
             valid = None
         strings = canonical(keys) if keys else _empty(len(batch))
         columns = {name: batch.columns[name] for name in needed}
-        columns.update({name: batch.columns[name] for name in (VERSION, CHANGE) if name in batch.columns})
+        columns.update({name: batch.columns[name] for name in (VERSION, CHANGE, DIGEST) if name in batch.columns})
         columns[KEY] = Column(STRING, strings, valid)
         columns[HASH] = Column(INT, hashes(strings).view(np.int64))
         return Batch(batch.source, batch.time, batch.partition, batch.offset, columns, batch.rows), valid

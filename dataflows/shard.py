@@ -31,6 +31,8 @@ HASH = "\0hash"
 """The column with the key's hash (the bits of a uint64 in an int64)."""
 VERSION = "\0version"
 """The column with a table change's version time (timestamp)."""
+DIGEST = "\0digest"
+"""The column that tells a table's rows apart by all their declared fields (int)."""
 CHANGE = "\0change"
 """The column with a table change's kind, as ``dataflows.operators.versions.coded`` (int)."""
 
@@ -250,12 +252,12 @@ class _Pass:
         lookups = [s for s in self.stage.steps if isinstance(s, Lookup) and s.join.table == table and s.stream in self.primary]
         lane = next(index for index, lane in enumerate(self.stage.lanes) if lane.table and lane.source == table)
         empty = np.zeros(0, np.int64)
-        changes = (empty, empty, empty, empty)
+        changes = (empty, empty, empty, empty, empty)
         columns: Mapping[str, Column] = {}
         if lane in self.parts:
             columns = self.columns[lane]
             kind = columns[CHANGE].values
-            changes = (self._places(lane), self.slots[lane], columns[VERSION].values, kind)
+            changes = (self._places(lane), self.slots[lane], columns[VERSION].values, kind, columns[DIGEST].values)
         reads = [(self._places(lane), self.slots[lane]) for lane in (self.primary[step.stream] for step in lookups)]
         for step, references in zip(lookups, versions.apply(changes, columns, reads), strict=True):
             target = self.columns[self.primary[step.stream]]

@@ -40,20 +40,21 @@ class Versions:
         self.current = np.full(1024, NO_ROW, np.int64)
         self.version = np.full(1024, BEFORE_ALL, np.int64)
         self.known = np.zeros(1024, np.bool_)
+        self.digest = np.zeros(1024, np.int64)
 
     def apply(
         self,
-        changes: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+        changes: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
         columns: Mapping[str, Column],
         reads: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
     ) -> list[NDArray[np.int64]]:
         """Walk changes and reads in order.
 
-        changes: place in the chunk, slot, version time, kind (see ``coded``), each [m]; columns: the changed
-        rows, in the same order; reads: (place, slot) of each reader, slot -1 where its key is null. Returns for each reader
-        int64 references for ``read``.
+        changes: place in the chunk, slot, version time, kind (see ``coded``), digest of the row, each [m]; columns: the
+        changed rows, in the same order; reads: (place, slot) of each reader, slot -1 where its key is null. Returns for each
+        reader int64 references for ``read``.
         """
-        at, slot, version, code = changes
+        at, slot, version, code, digest = changes
         kind = (code & 3).astype(np.int8)
         highest = max([int(slots.max()) for slots in (slot, *(r[1] for r in reads)) if len(slots)], default=-1)
         self._reserve(highest + 1)
@@ -64,9 +65,13 @@ class Versions:
             self.rows += len(at)
         prior = np.full(len(at), NO_ROW, np.int64)
         if len(reads) == 1:
-            found = [_walk(at, slot, version, kind, base, *reads[0], self.current, self.version, self.known, prior)]
+            found = [
+                _walk(
+                    at, slot, version, kind, digest, base, *reads[0], self.current, self.version, self.known, self.digest, prior
+                )
+            ]
         else:
-            found = self._walk_all((at, slot, version, kind), base, reads, prior)
+            found = self._walk_all((at, slot, version, kind, digest), base, reads, prior)
         for row in np.flatnonzero(code >> 2).tolist():
             self._keep(base + row, int(prior[row]), int(code[row]) >> 2)
         return found
@@ -103,7 +108,7 @@ class Versions:
     def snapshot(self) -> dict[str, Any]:
         """All state as arrays and plain values."""
         columns = {name: column_state(column.view()) for name, column in self.columns.items()}
-        state = {name: getattr(self, name).copy() for name in ("current", "version", "known")}
+        state = {name: getattr(self, name).copy() for name in ("current", "version", "known", "digest")}
         return {"columns": columns, "rows": self.rows, **state}
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -111,7 +116,8 @@ class Versions:
         for name, type_ in self.types.items():
             self.columns[name] = GrowingColumn(type_)
             self.columns[name].append(column_from(state["columns"][name]))
-        self.current, self.version, self.known = (state[name].copy() for name in ("current", "version", "known"))
+        self.current, self.version = state["current"].copy(), state["version"].copy()
+        self.known, self.digest = state["known"].copy(), state["digest"].copy()
         self.rows = self.enough = state["rows"]
 
     def evictable(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:
@@ -137,9 +143,8 @@ class Versions:
         slots = np.concatenate([read[1] for read in reads]) if reads else np.zeros(0, np.int64)
         order = np.argsort(place, kind="stable")
         found = np.empty(len(place), np.int64)
-        at, slot, version, kind = changes
         found[order] = _walk(
-            at, slot, version, kind, base, place[order], slots[order], self.current, self.version, self.known, prior
+            *changes, base, place[order], slots[order], self.current, self.version, self.known, self.digest, prior
         )
         return np.split(found, np.cumsum([len(read[0]) for read in reads])[:-1]) if reads else []
 
@@ -151,11 +156,12 @@ class Versions:
         self.current = np.concatenate([self.current, np.full(more, NO_ROW, np.int64)])
         self.version = np.concatenate([self.version, np.full(more, BEFORE_ALL, np.int64)])
         self.known = np.concatenate([self.known, np.zeros(more, np.bool_)])
+        self.digest = np.concatenate([self.digest, np.zeros(more, np.int64)])
 
 
 @nb.njit(cache=True, nogil=True)
 def _walk(  # type: ignore[no-untyped-def]
-    at, slot, version, kind, base, read_at, read_slot, current, newest, known, prior
+    at, slot, version, kind, row_digest, base, read_at, read_slot, current, newest, known, digest, prior
 ):
     found = np.empty(read_at.shape[0], np.int64)
     c = 0
@@ -168,9 +174,12 @@ def _walk(  # type: ignore[no-untyped-def]
                 time = np.iinfo(np.int64).min
             if s >= 0:
                 prior[c] = current[s]
-            if s >= 0 and (not known[s] or time >= newest[s]):
+            # A row that a snapshot reads again is no new version.
+            again = kind[c] == 2 and s >= 0 and known[s] and current[s] >= 0 and digest[s] == row_digest[c]
+            if s >= 0 and not again and (not known[s] or time >= newest[s]):
                 current[s] = -1 if kind[c] == 1 else base + c
                 newest[s] = time
+                digest[s] = row_digest[c]
                 known[s] = True
             c += 1
         if r < read_at.shape[0]:

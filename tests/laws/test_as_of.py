@@ -139,6 +139,8 @@ class Oracle:
         for place, time, snapshot, row, key in self.changes:
             if key != event.row["cust"] or place > event.order:
                 continue
+            if snapshot and known and current is not None and row == current:
+                continue
             version = EVER if snapshot and not known else time
             if not known or version >= newest:
                 newest, current = version, row

@@ -206,9 +206,13 @@ def _changes(dice: random.Random, times: list[int], n: int) -> list[bytes]:
     """A leading run of snapshot rows, then changes: late ones, deletions, moved keys, and snapshots taken again."""
     leading = dice.randint(0, 3)
     records = []
+    known: dict[str, dict[str, Any]] = {}
     for number, ts in enumerate(_walk(dice, times, n)):
         op = "r" if number < leading else dice.choice(["c", "u", "u", "d", "r"])
         row = {"cust": dice.choice(["k1", "k2", "k3"]), "tier": dice.choice(["gold", "tin", None]), "top": dice.choice([3, 8, None])}
+        if op == "r" and number >= leading and dice.random() < 0.7:
+            row = known.get(row["cust"], row)
+        known[row["cust"]] = row
         before = row if op == "u" and dice.random() < 0.5 else None
         source = {"ts_us": ts * 1_000_000 + dice.choice([0, 0, 500_000]), "name": "w", "db": "d", "schema": "s", "table": "t",
                   "lsn": number, "txId": 1, "snapshot": "true" if op == "r" else "false"}  # fmt: skip
