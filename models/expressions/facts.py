@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from models.expressions.times import local_time
 from models.values.types import STRING, Type
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MINUTE = 60_000_000
 
 
@@ -43,7 +42,7 @@ class Calendar:
 
     def contains(self, time: int) -> bool:
         """Whether a moment (microseconds since 1970, UTC) lies in a span."""
-        local = (_EPOCH + timedelta(microseconds=time)).astimezone(ZoneInfo(self.tz))
+        local, _ = local_time(time, ZoneInfo(self.tz))
         minute, day = local.hour * 60 + local.minute, local.weekday()
         if self.begin < self.end:
             return day in self.days and self.begin <= minute < self.end

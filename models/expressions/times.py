@@ -52,11 +52,16 @@ def extractor(part: str, zone: str) -> Callable[[int], int]:
     take = PARTS[part]
 
     def extract(time: int) -> int:
-        cycles = 0 if _FIRST <= time < _LAST else (time - _FIRST) // _CYCLE if time < _FIRST else (time - _LAST) // _CYCLE + 1
-        found = take((_EPOCH + timedelta(microseconds=time - cycles * _CYCLE)).astimezone(tz))
-        return found + 400 * cycles if part == "year" else found
+        local, cycles = local_time(time, tz)
+        return take(local) + 400 * cycles if part == "year" else take(local)
 
     return extract
+
+
+def local_time(time: int, tz: ZoneInfo) -> tuple[datetime, int]:
+    """A moment's local time; where no datetime holds it that of so many times 400 years before (or, negative, after)."""
+    cycles = 0 if _FIRST <= time < _LAST else (time - _FIRST) // _CYCLE if time < _FIRST else (time - _LAST) // _CYCLE + 1
+    return (_EPOCH + timedelta(microseconds=time - cycles * _CYCLE)).astimezone(tz), cycles
 
 
 def parse_moment(text: str) -> int:

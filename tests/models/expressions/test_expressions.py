@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.expressions.compile import ExpressionError, compile_expression
+from models.expressions.facts import Calendar
 from models.expressions.scope import Constant, Symbol, Unknown
 from models.values.column import column_of
 from models.values.types import BOOL, FLOAT, INT, STRING, TIMESTAMP, Type, decimal
@@ -168,3 +169,10 @@ def test_reasons_are_the_leaves_that_made_it_true() -> None:
 def test_values_at_the_edges(text: str, row: dict[str, Any], value: Any) -> None:
     """What SQL engines differ in comes out as the language says."""
     assert compile_expression(text, Scope()).row(row) == value
+
+
+@pytest.mark.parametrize("time", [-62_135_596_800_000_000, 253_402_300_799_999_999])
+@pytest.mark.parametrize("tz", ["America/New_York", "Asia/Kathmandu"])
+def test_calendars_know_the_first_and_the_last_moment(time: int, tz: str) -> None:
+    """Local time before year 1 and after year 9999 is local time: on every day of the week, always."""
+    assert Calendar("c", tz, 0, 24 * 60, frozenset(range(7))).contains(time)
