@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import math
 import re
 from decimal import Decimal
 from pathlib import Path
@@ -47,7 +48,7 @@ def params(reader: Reader, node: Node | None, given: dict[str, str]) -> dict[str
 
 
 def _constant(text: str) -> Constant | None:
-    if re.fullmatch(r"-?\d+", text):
+    if re.fullmatch(r"-?\d{1,18}", text):
         return Constant(int(text), INT)
     if re.fullmatch(r"-?\d+\.\d+", text) and len(text) <= 18:
         scale = len(text.partition(".")[2])
@@ -56,14 +57,21 @@ def _constant(text: str) -> Constant | None:
     if span is not None:
         return Constant(span, INTERVAL)
     try:
-        return Constant(float(text), FLOAT)
+        number = float(text.replace("_", "?"))
+        return Constant(number, FLOAT) if math.isfinite(number) else None
     except ValueError:
         return None
 
 
 def _check_range(reader: Reader, entry: Node, name: str, constant: Constant) -> None:
+    step = entry.map.get("step") if entry.is_map else None
+    if step is not None and (_constant(step.text or "") is None or step.kind != "scalar"):
+        reader.problems.add(step.position, f"expected step of parameter {name!r} as a number or duration; found {step.shown()}")
     span = entry.map.get("range") if entry.is_map else None
-    if span is None or span.text is None:
+    if span is None:
+        return
+    if span.text is None:
+        reader.problems.add(span.position, f'expected range as "LOW..HIGH"; found {span.shown()}')
         return
     low, dots, high = (_constant(part) if part != ".." else part for part in span.text.partition(".."))
     if not dots or low is None or high is None:
@@ -125,6 +133,12 @@ def lists(reader: Reader, node: Node | None) -> dict[str, ListFact]:
 
 
 def _list_values(reader: Reader, entry: Node, values: dict[str, Node]) -> list[str]:
+    if "values" in values and "file" in values:
+        reader.problems.add(values["values"].position, "expected a list's file or values; found both")
+    if "key" in values and "file" not in values:
+        reader.problems.add(values["key"].position, "key names a column of a CSV; expected file beside it")
+    if "values" in values and values["values"].kind != "list":
+        reader.problems.add(values["values"].position, f"expected values as a list; found {values['values'].shown()}")
     if "values" in values:
         return [item.text for item in values["values"].items if item.text is not None]
     if "file" not in values:

@@ -27,6 +27,11 @@ def by_of(reader: Reader, node: Node | None) -> By:
     """An entity and its fields: ``card_id``, a list, or ``{account: to_account}``."""
     if node is None:
         return By()
+    if node.kind != "scalar" and not (node.map or node.items):
+        reader.problems.add(
+            node.position, f"expected by as a field, a list of fields or {{ENTITY: FIELD}}; found {node.shown()} of nothing"
+        )
+        return By()
     if node.is_map:
         return By(tuple(node.map), tuple(reader.text(value, "by") for value in node.map.values()))
     names = reader.names(node, "by")
@@ -161,6 +166,8 @@ class FactReader:
     def _over(self, values: Mapping[str, Node]) -> int | None:
         """How far back; None is all of the past."""
         node = values.get("over")
+        if node is not None and node.kind == "list" and not node.items:
+            self.reader.problems.add(node.position, "expected over as a duration or a list of them; found an empty list")
         if node is None or node.text == "all" or node.kind == "list":
             return None
         return self.reader.duration(node, "over", least=1)

@@ -58,9 +58,10 @@ def load(
     facts.all()
     tests = read_tests(reader, values, streams, tables, patterns)
     outputs, storm, max_dead = _outputs(reader, values.get("flags")), _storm(reader, values.get("storm")), _max_dead(reader, values)
+    version = reader.text(values.get("version"), "version", "1")
     problems.raise_if_any()
     found = Application(
-        reader.text(values.get("name"), "name", path.stem), reader.text(values.get("version"), "version", "1"), str(path),
+        text_of(values, "name", path.stem), version, str(path),
         streams, tables, {}, {n: f for n, f in facts.done.items() if isinstance(f, Score)}, patterns, reader.facts.calendars,
         reader.facts.lists, {name: constant.value for name, constant in reader.params.items()},
         outputs, storm, tests, max_dead,

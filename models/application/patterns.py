@@ -113,6 +113,8 @@ class PatternReader:
             parts.append(expression if expression is not None else "")
             at = hole.end()
         parts.append(node.text[at:])
+        if any(isinstance(part, str) and ("{" in part or "}" in part) for part in parts):
+            self.reader.problems.add(node.position, f"expected each {{ of a title with its }}; found {node.shown()}")
         return Template(node.text, tuple(part for part in parts if part != ""))
 
     def _severity(self, node: Node | None, scope: RowScope) -> tuple[tuple[Any, Expression | None], ...]:
@@ -173,6 +175,8 @@ class PatternReader:
             return Suppress()
         reader = self.reader
         values = reader.section(node, "suppress")
+        if node.is_map and not node.map:
+            reader.problems.add(node.position, "expected cooldown, debounce, batch or limit in suppress; found none")
         kinds = [key for key in ("cooldown", "debounce", "batch") if key in values]
         if len(kinds) > 1:
             reader.problems.add(node.position, f"expected one of cooldown, debounce, batch; found {' and '.join(kinds)}")

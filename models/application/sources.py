@@ -206,9 +206,9 @@ def _joins(reader: Reader, node: Node | None, tables: dict[str, Table]) -> dict[
             reader.incomplete(entry, "join", f"expected table: TABLE of join {name!r}; found none")
         elif target not in tables:
             reader.problems.unknown((table or entry).position, "table", target, tables)
-        elif on is None:
+        elif on is None or (on.kind != "scalar" and not on.items):
             reader.incomplete(entry, "join", f"expected on: FIELD of join {name!r}; found none")
-        found[name] = Join(name, target, reader.names(on, "on"))
+        found[name] = Join(name, target, reader.names(on, "on") if on is None or not on.is_map else ())
     return found
 
 

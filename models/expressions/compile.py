@@ -96,14 +96,21 @@ class _Compiler:
         ):  # fmt: skip
             if isinstance(node, kinds):
                 return handle(node)
-        if type(node) in _COMPARE:
-            a, b = self.visit(node.this), self.visit(node.expression)
-            return self._made(arithmetic.compare(_COMPARE[type(node)], a, b), node, f"cannot compare {a.type} with {b.type}")
-        if type(node) in _BINARY:
-            op = _BINARY[type(node)]
-            a, b = self.visit(node.this), self.visit(node.expression)
-            return self._made(arithmetic.combine(op, a, b), node, f"{op} is not defined for {a.type} and {b.type}")
+        if type(node) in _COMPARE or type(node) in _BINARY:
+            return self._pair(node)
         return self._call(node)
+
+    def _pair(self, node: Any) -> Node:
+        told = len(self.problems)
+        a, b = self.visit(node.this), self.visit(node.expression)
+        if type(node) in _COMPARE:
+            made, message = arithmetic.compare(_COMPARE[type(node)], a, b), f"cannot compare {a.type} with {b.type}"
+        else:
+            op = _BINARY[type(node)]
+            made, message = arithmetic.combine(op, a, b), f"{op} is not defined for {a.type} and {b.type}"
+        if made is None and len(self.problems) > told:
+            return Node("literal", NULL, "")  # what is wrong inside is told already
+        return self._made(made, node, message)
 
     def _problem(self, node: Any, message: str) -> Node:
         self.problems.append(Problem(message, _place(node, self.text)))
