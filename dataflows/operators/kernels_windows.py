@@ -1,416 +1,229 @@
-"""Windows over one event log per key: every feature of a log walks the same entries with its own two pointers.
-
-A log's entries lie in a ring of its key in an arena ``log`` [entry, column] of int64: time, bits, then one column a value (floats
-by their bits). Bits 0..30 say for which group of windows the row counts; bits 32.. which values are not NULL. Entries have
-sequence numbers from 0 a key; a ring of ``cap`` entries, a power of two, at ``base`` holds number q at
-``base + q % cap``.
-"""
+"""Logs of keys and the windows over them: entries are appended, enter a window, leave it, and are forgotten."""
 
 from __future__ import annotations
 
 import numba as nb
 import numpy as np
-from llvmlite import ir
-from numba import types
-from numba.extending import intrinsic
 
-COUNT, SUM_INT, SUM_FLOAT, MEAN_INT, MEAN_FLOAT, MIN_INT, MAX_INT, MIN_FLOAT, MAX_FLOAT = 0, 1, 2, 3, 4, 5, 6, 7, 8
-STD, DISTINCT, FIRST, LAST, QUANTILE, PREVIOUS, SINCE_LAST, IS_NEW = 9, 10, 11, 12, 13, 14, 15, 16
-BASE, CAP, KIND, HEAD, TAIL, SEEN = 0, 1, 2, 3, 4, 5
-RING = 6
-"""State columns of a slot's ring: where it lies, its room, its size class, first and next entry number, time of the last."""
-LO, HI, N = 0, 1, 2
-GROUP = 3
-"""State columns of a group: number of its first entry, of the first entry after it, and how many count."""
-OVER, DELAY, EVERY, KEPT, TTL, BEFORE, BEGIN, END = 0, 1, 2, 3, 4, 5, 6, 7
-"""Columns of ``groups``; BEGIN and END are its aggregates."""
-OP, VALUE, IS_FLOAT, PARAM, AT = 0, 1, 2, 3, 4
-"""Columns of ``aggregates``; AT is its first state column. ``reals`` holds scale and quantile of each."""
-SUMS = 3
-"""State columns of an aggregate: two limbs or a double-double pair, and whether it is no longer exact."""
-ALL = np.int64(-1)
-SIZES = np.array([4 * 2**i for i in range(50)], np.int64)
+from dataflows.operators import counted
+from dataflows.operators import layout as lay
+from dataflows.operators.exact import add_expansion, add_pair, product
+from dataflows.operators.intrinsics import AHEAD, float_of, prefetch
 
-
-@intrinsic
-def _float(context, bits):  # type: ignore[no-untyped-def]
-    """The float with these bits."""
-    return types.float64(types.int64), lambda _, builder, __, args: builder.bitcast(args[0], ir.DoubleType())
-
-
-@intrinsic
-def _bits(context, value):  # type: ignore[no-untyped-def]
-    """The bits of a float."""
-    return types.int64(types.float64), lambda _, builder, __, args: builder.bitcast(args[0], ir.IntType(64))
-
-
-@nb.njit(cache=True, inline="always")
-def _count(state, floats, s, column, op, bits, sign):  # type: ignore[no-untyped-def]
-    """Add an entry's value to a running sum, or take it out."""
-    if op == SUM_INT or op == MEAN_INT:
-        state[s, column] += sign * (bits & 0xFFFFFFFF)
-        state[s, column + 1] += sign * (bits >> 32)
-        return
-    x = sign * _float(bits)
-    high, low = floats[s, column], floats[s, column + 1]
-    total = high + x
-    part = total - high
-    error = (high - (total - part)) + (x - part)
-    rest = low + error
-    part = rest - low
-    if (low - (rest - part)) + (error - part) != 0.0:
-        state[s, column + 2] = 1
-    high = total + rest
-    part = high - total
-    floats[s, column] = high
-    floats[s, column + 1] = (total - (high - part)) + (rest - part)
+SMALL, LARGE = 1e-100, 1e100
+"""Between these (and 0) a float's square and the square's error are exact."""
 
 
 @nb.njit(cache=True)
-def fsum(values, n):  # type: ignore[no-untyped-def]
-    """The exactly rounded sum of n floats (Shewchuk, 1997; rounding as in Python's math.fsum)."""
-    partials = np.empty(n + 1)
-    count = 0
-    for k in range(n):
-        x = values[k]
-        kept = 0
-        for j in range(count):
-            y = partials[j]
-            if abs(x) < abs(y):
-                x, y = y, x
-            high = x + y
-            low = y - (high - x)
-            if low != 0.0:
-                partials[kept] = low
-                kept += 1
-            x = high
-        partials[kept] = x
-        count = kept + 1
-    if count == 0:
-        return 0.0
-    at = count - 1
-    high = partials[at]
-    low = 0.0
-    while at > 0:
-        at -= 1
-        x = high
-        y = partials[at]
-        high = x + y
-        low = y - (high - x)
-        if low != 0.0:
-            break
-    if at > 0 and ((low < 0.0 and partials[at - 1] < 0.0) or (low > 0.0 and partials[at - 1] > 0.0)):
-        y = low * 2.0
-        x = high + y
-        if y == x - high:
-            high = x
-    return high
+def better(op, a, b):  # type: ignore[no-untyped-def]
+    """Whether the first is as extreme as the second."""
+    if op == lay.MIN_INT:
+        return a <= b
+    if op == lay.MAX_INT:
+        return a >= b
+    return float_of(a) <= float_of(b) if op == lay.MIN_FLOAT else float_of(a) >= float_of(b)
+
+
+@nb.njit(cache=True)
+def spread_by(state, floats, s, c, x, sign):  # type: ignore[no-untyped-def]
+    """Add a value to the exact sums of a standard deviation, or take it out; state[s, c] is 1 where that was not possible."""
+    if x != 0.0 and not SMALL < abs(x) < LARGE:
+        state[s, c] = 1
+    if state[s, c] == 0 and x != 0.0:
+        square, error = product(x, x)
+        fits = add_expansion(floats, s, c + 1, lay.PARTS, sign * x)
+        fits = fits and add_expansion(floats, s, c + 1 + lay.PARTS, lay.SQUARES, sign * error)
+        fits = fits and add_expansion(floats, s, c + 1 + lay.PARTS, lay.SQUARES, sign * square)
+        if not fits:
+            state[s, c] = 1
 
 
 @nb.njit(cache=True, inline="always")
-def _advance(s, t, g, log, state, floats, groups, aggregates):  # type: ignore[no-untyped-def]
-    """Move a group's window of a key to time t."""
-    c = RING + g * GROUP
-    bit = np.int64(1) << g
-    over, delay, every = groups[g, OVER], groups[g, DELAY], groups[g, EVERY]
-    lo, hi, n = state[s, c + LO], state[s, c + HI], state[s, c + N]
-    room, first, tail = state[s, CAP], state[s, BASE], state[s, TAIL]
-    begin, end = groups[g, BEGIN], groups[g, END]
-    while hi < tail:
-        e = first + (hi & (room - 1))
-        if log[e, 0] > t - delay:
+def _change(family, sign, s, number, e, value, op, at, scale, log, state, floats, table, meta):  # type: ignore[no-untyped-def]
+    """Take an entry into a window (sign 1) or out of it (sign -1); the count has been changed before."""
+    c = at + lay.GROUP
+    if family == lay.SUMS_INT:
+        if value >= 0:
+            bits = log[e, 2 + value]
+            state[s, c] += sign * (bits & 0xFFFFFFFF)
+            state[s, c + 1] += sign * (bits >> 32)
+    elif family == lay.SUMS_FLOAT:
+        add_pair(state, floats, s, c, sign * float_of(log[e, 2 + value]))
+    elif family == lay.EXTREME:
+        if sign > 0 and (state[s, c + 3] == 0 or better(op, log[e, 2 + value], state[s, c + 2])):
+            state[s, c + 2], state[s, c + 3] = log[e, 2 + value], 1
+    elif family == lay.SPREAD:
+        x = float_of(log[e, 2 + value]) if scale == 0.0 else log[e, 2 + value] / scale
+        spread_by(state, floats, s, c, x, sign)
+    elif family == lay.DISTINCT:
+        if sign > 0:
+            state[s, c] += counted.put(table, meta, s, at, log[e, 2 + value])
+        else:
+            state[s, c] -= counted.take(table, meta, s, at, log[e, 2 + value])
+
+
+@nb.njit(cache=True, inline="always")
+def move(family, s, t, limit, over, delay, every, bit, value, op, at, scale, log, state, floats, table, meta):  # type: ignore[no-untyped-def]
+    """Move a window of a key to time t; of its entries only those before number ``limit`` exist as yet."""
+    base, mask = state[s, lay.BASE], state[s, lay.CAP] - 1
+    lo, hi, n = state[s, at + lay.LO], state[s, at + lay.HI], state[s, at + lay.N]
+    newest = t - delay
+    while hi < limit:
+        e = np.uint64(base + (hi & mask))
+        if log[e, 0] > newest:
             break
-        if log[e, 1] & bit:
+        if bit == 0 or log[e, 1] & bit:
             n += 1
-            for a in range(begin, end):
-                if SUM_INT <= aggregates[a, OP] <= MEAN_FLOAT:
-                    _count(state, floats, s, aggregates[a, AT], aggregates[a, OP], log[e, 2 + aggregates[a, VALUE]], 1)
-                elif MIN_INT <= aggregates[a, OP] <= MAX_FLOAT:
-                    _extend(state, s, aggregates[a, AT], aggregates[a, OP], log[e, 2 + aggregates[a, VALUE]], n == 1, hi)
+            _change(family, 1, s, hi, e, value, op, at, scale, log, state, floats, table, meta)
         hi += 1
-    if over != ALL:
-        edge = t - delay - over
+    if over != lay.ALL:
+        edge = newest - over
         if every > 0:
             edge = (edge + 1) // every * every - 1
         while lo < hi:
-            e = first + (lo & (room - 1))
+            e = np.uint64(base + (lo & mask))
             if log[e, 0] > edge:
                 break
-            if log[e, 1] & bit:
+            if bit == 0 or log[e, 1] & bit:
                 n -= 1
-                for a in range(begin, end):
-                    if SUM_INT <= aggregates[a, OP] <= MEAN_FLOAT:
-                        _count(state, floats, s, aggregates[a, AT], aggregates[a, OP], log[e, 2 + aggregates[a, VALUE]], -1)
-                        if n == 0:
-                            state[s, aggregates[a, AT]] = state[s, aggregates[a, AT] + 1] = state[s, aggregates[a, AT] + 2] = 0
+                _change(family, -1, s, lo, e, value, op, at, scale, log, state, floats, table, meta)
+                if n == 0:
+                    clear(family, s, at, hi, state)
             lo += 1
-    state[s, c + LO], state[s, c + HI], state[s, c + N] = lo, hi, n
-
-
-@nb.njit(cache=True)
-def _better(op, a, b):  # type: ignore[no-untyped-def]
-    if op == MIN_INT:
-        return a <= b
-    if op == MAX_INT:
-        return a >= b
-    return _float(a) <= _float(b) if op == MIN_FLOAT else _float(a) >= _float(b)
+    state[s, at + lay.LO], state[s, at + lay.HI], state[s, at + lay.N] = lo, hi, n
 
 
 @nb.njit(cache=True, inline="always")
-def _extend(state, s, column, op, bits, alone, number):  # type: ignore[no-untyped-def]
-    """Keep the extreme of a window, the newest of equals."""
-    if alone or _better(op, bits, state[s, column]):
-        state[s, column], state[s, column + 1] = bits, number
+def clear(family, s, at, hi, state):  # type: ignore[no-untyped-def]
+    """What a family keeps of a window that holds nothing."""
+    c = at + lay.GROUP
+    if family == lay.SUMS_INT:
+        state[s, c] = state[s, c + 1] = 0
+    elif family == lay.SUMS_FLOAT:
+        state[s, c] = state[s, c + 1] = state[s, c + 2] = 0
+    elif family == lay.EXTREME:
+        state[s, c], state[s, c + 1], state[s, c + 3] = 0, hi, 0
+    elif family == lay.SPREAD:
+        for k in range(1 + lay.PARTS + lay.SQUARES):
+            state[s, c + k] = 0
 
 
 @nb.njit(cache=True)
-def _extreme(s, g, op, log, state, value, column):  # type: ignore[no-untyped-def]
-    """The extreme of a window; walked anew when the one that was kept has left it."""
-    lo, hi = state[s, RING + g * GROUP + LO], state[s, RING + g * GROUP + HI]
-    if state[s, column + 1] < lo:
-        bit = np.int64(1) << g
-        alone = True
-        for q in range(lo, hi):
-            e = state[s, BASE] + (q & (state[s, CAP] - 1))
-            if log[e, 1] & bit:
-                _extend(state, s, column, op, log[e, 2 + value], alone, q)
-                alone = False
-    return state[s, column]
+def forget(group, s, tail, log, state, table, meta):  # type: ignore[no-untyped-def]
+    """Forget all of a key's entries before number ``tail`` in a group's window."""
+    at, family = group[lay.AT], group[lay.FAMILY]
+    if family == lay.DISTINCT:
+        for q in range(state[s, at + lay.LO], state[s, at + lay.HI]):
+            e = state[s, lay.BASE] + (q & (state[s, lay.CAP] - 1))
+            if group[lay.BIT] == 0 or log[e, 1] & group[lay.BIT]:
+                counted.take(table, meta, s, at, log[e, 2 + group[lay.VALUE]])
+        state[s, at + lay.GROUP] = 0
+    state[s, at + lay.LO] = state[s, at + lay.HI] = tail
+    state[s, at + lay.N] = 0
+    clear(family, s, at, tail, state)
 
 
 @nb.njit(cache=True)
-def _window(s, g, value, is_float, scale, log, state):  # type: ignore[no-untyped-def]
-    """The values of a window as floats, in order."""
-    c = RING + g * GROUP
-    out = np.empty(state[s, c + N])
-    bit = np.int64(1) << g
-    k = 0
-    for q in range(state[s, c + LO], state[s, c + HI]):
-        e = state[s, BASE] + (q & (state[s, CAP] - 1))
-        if log[e, 1] & bit:
-            bits = log[e, 2 + value]
-            out[k] = _float(bits) if is_float else bits / scale
-            k += 1
-    return out
-
-
-@nb.njit(cache=True)
-def _nth(s, g, n, from_end, log, state):  # type: ignore[no-untyped-def]
-    """The n-th counting entry from an end of a window, -1 if there is none."""
-    c = RING + g * GROUP
-    bit = np.int64(1) << g
-    lo, hi = state[s, c + LO], state[s, c + HI]
-    left = n
-    for k in range(hi - lo):
-        q = hi - 1 - k if from_end else lo + k
-        e = state[s, BASE] + (q & (state[s, CAP] - 1))
-        if log[e, 1] & bit:
-            left -= 1
-            if left == 0:
-                return e
-    return np.int64(-1)
-
-
-@nb.njit(cache=True, inline="always")
-def _read(s, t, g, a, log, state, floats, aggregates, reals, current, current_known):  # type: ignore[no-untyped-def]
-    """An aggregate's value and whether it is not NULL; the group has been moved to t."""
-    op, value, column = aggregates[a, OP], aggregates[a, VALUE], aggregates[a, AT]
-    n = state[s, RING + g * GROUP + N]
-    if op == COUNT:
-        return n, True
-    if op == SUM_INT:
-        high = state[s, column + 1] + (state[s, column] >> 32)
-        fits = -(2**31) <= high < 2**31
-        total = (high << 32) + (state[s, column] & 0xFFFFFFFF)
-        if aggregates[a, PARAM] == 1:
-            fits = fits and -(10**18) < total < 10**18
-        return total, fits
-    if op == SUM_FLOAT:
-        return _bits(_float_sum(s, g, value, column, log, state, floats)), True
-    if op == IS_NEW:
-        if not current_known:
-            return np.int64(0), False
-        bit = np.int64(1) << g
-        for q in range(state[s, RING + g * GROUP + LO], state[s, RING + g * GROUP + HI]):
-            e = state[s, BASE] + (q & (state[s, CAP] - 1))
-            if log[e, 1] & bit and log[e, 2 + value] == current:
-                return np.int64(0), True
-        return np.int64(1), True
-    if op == DISTINCT:
-        seen = np.empty(n, np.int64)
-        k = 0
-        bit = np.int64(1) << g
-        for q in range(state[s, RING + g * GROUP + LO], state[s, RING + g * GROUP + HI]):
-            e = state[s, BASE] + (q & (state[s, CAP] - 1))
-            if log[e, 1] & bit:
-                seen[k] = log[e, 2 + value]
-                k += 1
-        seen.sort()
-        found = np.int64(0)
-        for k in range(n):
-            if k == 0 or seen[k] != seen[k - 1]:
-                found += 1
-        return found, True
-    if n == 0:
-        return np.int64(0), False
-    if op == MEAN_INT:
-        high = state[s, column + 1] + (state[s, column] >> 32)
-        total = high * 4294967296.0 + (state[s, column] & 0xFFFFFFFF)
-        return _bits(total / reals[a, 0] / n), True
-    if op == MEAN_FLOAT:
-        return _bits(_float_sum(s, g, value, column, log, state, floats) / n), True
-    if MIN_INT <= op <= MAX_FLOAT:
-        return _extreme(s, g, op, log, state, value, column), True
-    if op == STD:
-        if n < 2:
-            return np.int64(0), False
-        found_values = _window(s, g, value, aggregates[a, IS_FLOAT] == 1, reals[a, 0], log, state)
-        mean = fsum(found_values, n) / n
-        for k in range(n):
-            found_values[k] = (found_values[k] - mean) ** 2
-        return _bits(np.sqrt(fsum(found_values, n) / (n - 1))), True
-    if op == QUANTILE:
-        ordered = _window(s, g, value, aggregates[a, IS_FLOAT] == 1, reals[a, 0], log, state)
-        ordered.sort()
-        place = reals[a, 1] * (n - 1)
-        below = np.int64(np.floor(place))
-        above = np.int64(np.ceil(place))
-        return _bits(ordered[below] + (ordered[above] - ordered[below]) * (place - below)), True
-    entry = _nth(s, g, aggregates[a, PARAM] if op == PREVIOUS else 1, op != FIRST, log, state)
-    if entry < 0:
-        return np.int64(0), False
-    if op == SINCE_LAST:
-        return t - log[entry, 0], True
-    return log[entry, 2 + value], (log[entry, 1] >> (32 + value)) & 1 == 1
-
-
-@nb.njit(cache=True)
-def _float_sum(s, g, value, column, log, state, floats):  # type: ignore[no-untyped-def]
-    if state[s, column + 2] == 0:
-        return floats[s, column] + floats[s, column + 1]
-    values = _window(s, g, value, True, 1.0, log, state)
-    return fsum(values, values.shape[0])
-
-
-@nb.njit(cache=True)
-def _trim(s, t, log, state, floats, groups, aggregates):  # type: ignore[no-untyped-def]
-    """Forget entries that no window of a key needs any more."""
-    first = state[s, TAIL]
+def _trim(s, t, groups, scales, log, state, floats, table, meta):  # type: ignore[no-untyped-def]
+    """Forget entries that no window of a key needs at t or later; False where the table of counts has no room for that."""
+    first = state[s, lay.TAIL]
     for g in range(groups.shape[0]):
-        _advance(s, t, g, log, state, floats, groups, aggregates)
-        kept = groups[g, KEPT]
-        needed = state[s, RING + g * GROUP + LO]
-        if groups[g, OVER] == ALL and kept >= 0:
-            needed = max(needed, state[s, RING + g * GROUP + HI] - kept)
-        first = min(first, needed)
-    state[s, HEAD] = max(state[s, HEAD], first)
+        at, kept = groups[g, lay.AT], groups[g, lay.KEPT]
+        if groups[g, lay.FAMILY] == lay.DISTINCT and not room(table, meta, state[s, lay.TAIL] - state[s, at + lay.HI]):
+            return False
+        over, delay, every, bit = groups[g, lay.OVER], groups[g, lay.DELAY], groups[g, lay.EVERY], groups[g, lay.BIT]
+        move(groups[g, lay.FAMILY], s, t, state[s, lay.TAIL], over, delay, every, bit, groups[g, lay.VALUE], groups[g, lay.OP], at,
+             scales[g], log, state, floats, table, meta)  # fmt: skip
+        whole = groups[g, lay.OVER] != lay.ALL or kept < 0
+        first = min(first, state[s, at + lay.LO] if whole else max(state[s, at + lay.HI] - kept, state[s, at + lay.LO]))
+    state[s, lay.HEAD] = max(state[s, lay.HEAD], first)
+    return True
+
+
+@nb.njit(cache=True, inline="always")
+def room(table, meta, entries):  # type: ignore[no-untyped-def]
+    """Whether the table of counts can take so many more values."""
+    return (meta[0] + entries) * 2 <= table.shape[0]
 
 
 @nb.njit(cache=True)
 def _ring(s, log, state, free, arena):  # type: ignore[no-untyped-def]
     """Give a key a larger ring and free its old one."""
-    old, old_cap, old_kind = state[s, BASE], state[s, CAP], state[s, KIND] - 1
+    old, old_cap, old_kind = state[s, lay.BASE], state[s, lay.CAP], state[s, lay.KIND] - 1
     new_kind = old_kind + 1
-    size = SIZES[new_kind]
+    size = lay.SIZES[new_kind]
     if free[new_kind] >= 0:
         block = free[new_kind]
         free[new_kind] = log[block, 0]
     else:
-        block = arena[0]
-        arena[0] += size
-    for q in range(state[s, HEAD], state[s, TAIL]):
+        block = arena[lay.USED]
+        arena[lay.USED] += size
+    for q in range(state[s, lay.HEAD], state[s, lay.TAIL]):
         for column in range(log.shape[1]):
             log[block + (q & (size - 1)), column] = log[old + (q & (old_cap - 1)), column]
     if old_kind >= 0:
         log[old, 0] = free[old_kind]
         free[old_kind] = old
-    state[s, BASE], state[s, CAP], state[s, KIND] = block, size, new_kind + 1
+    state[s, lay.BASE], state[s, lay.CAP], state[s, lay.KIND] = block, size, new_kind + 1
 
 
 @nb.njit(cache=True)
-def _expire(s, t, state, groups, aggregates):  # type: ignore[no-untyped-def]
-    """Forget the whole past of a key that was silent for a group's ttl."""
-    for g in range(groups.shape[0]):
-        if groups[g, TTL] > 0 and state[s, TAIL] > 0 and t - state[s, SEEN] >= groups[g, TTL]:
-            c = RING + g * GROUP
-            state[s, c + LO] = state[s, c + HI] = state[s, TAIL]
-            state[s, c + N] = 0
-            for a in range(groups[g, BEGIN], groups[g, END]):
-                for k in range(SUMS):
-                    state[s, aggregates[a, AT] + k] = 0
-
-
-@nb.njit(cache=True, inline="always")
-def _append(s, t, row, counts, values, known, log, state):  # type: ignore[no-untyped-def]
-    e = state[s, BASE] + (state[s, TAIL] & (state[s, CAP] - 1))
-    bits = np.int64(0)
-    for g in range(counts.shape[0]):
-        if counts[g, row]:
-            bits |= np.int64(1) << g
-    for v in range(values.shape[0]):
-        log[e, 2 + v] = values[v, row]
-        if known[v, row]:
-            bits |= np.int64(1) << (32 + v)
-    log[e, 0], log[e, 1] = t, bits
-    state[s, TAIL] += 1
-    state[s, SEEN] = t
+def compact(old, new, state, arena):  # type: ignore[no-untyped-def]
+    """Copy all rings into another arena, one beside the other; what lay between them is gone, and no block is free."""
+    arena[lay.USED] = 0
+    for s in range(state.shape[0]):
+        size, first = state[s, lay.CAP], state[s, lay.BASE]
+        for k in range(size):
+            for column in range(old.shape[1]):
+                new[arena[lay.USED] + k, column] = old[first + k, column]
+        state[s, lay.BASE] = arena[lay.USED]
+        arena[lay.USED] += size
 
 
 @nb.njit(cache=True, nogil=True)
-def process(  # type: ignore[no-untyped-def]
-    start,
-    slot,
-    time,
-    adds,
-    reads,
-    counts,
-    values,
-    known,
-    groups,
-    aggregates,
-    reals,
-    log,
-    free,
-    arena,
-    state,
-    floats,
-    out,
-    out_known,
-):
-    """Rows from ``start`` on, in order; where the arena is full, the row to go on with, else the number of rows.
+def append(  # type: ignore[no-untyped-def]
+    begin, end, since, slot, time, adds, counts, bits, values, known, groups, scales, log, free, arena, state, floats, table, meta,
+    tail, seen,
+):  # fmt: skip
+    """Append rows to the logs of their keys; ``end``, or the row to go on with once what ``arena[WANTS]`` says is larger.
 
-    adds bool[n]; reads bool[groups, n]; counts bool[groups, n]: whether the row counts for a group; values int64[columns, n];
-    state int64[slots, columns] and floats, the same memory; out int64[aggregates, n].
+    since: a time before all rows that are still to be read; adds bool[n]; counts bool[m, n]: whether the row counts for the groups
+    of bit ``bits[m]``; values int64[columns, n]. Gives each row's number of entries before it (tail) and the time of its key's
+    last one (seen).
     """
-    some_expire = False
-    for g in range(groups.shape[0]):
-        some_expire |= groups[g, TTL] > 0
-    for row in range(start, slot.shape[0]):
+    for row in range(begin, end):
+        if row + AHEAD < end:
+            prefetch(state, slot[row + AHEAD], 0)
+            near = slot[row + AHEAD // 2]
+            if near >= 0 and state[near, lay.CAP] > 0:
+                prefetch(log, state[near, lay.BASE] + (state[near, lay.TAIL] & (state[near, lay.CAP] - 1)), 0)
         s, t = slot[row], time[row]
         if s < 0:
             continue
-        full = adds[row] and state[s, TAIL] - state[s, HEAD] >= state[s, CAP]
-        if full and arena[0] + SIZES[state[s, KIND]] > log.shape[0]:
-            return row
-        if some_expire:
-            _expire(s, t, state, groups, aggregates)
-        for phase in range(2):
-            if phase == 1 and adds[row]:
-                if full:
-                    if state[s, CAP] > 0:
-                        _trim(s, t, log, state, floats, groups, aggregates)
-                    # A ring that stays nearly full after trimming would be trimmed again at once.
-                    if (state[s, TAIL] - state[s, HEAD]) * 4 >= state[s, CAP] * 3:
-                        _ring(s, log, state, free, arena)
-                _append(s, t, row, counts, values, known, log, state)
-            for g in range(groups.shape[0]):
-                if groups[g, BEFORE] != 1 - phase or not reads[g, row]:
-                    continue
-                if state[s, CAP] > 0:
-                    _advance(s, t, g, log, state, floats, groups, aggregates)
-                for a in range(groups[g, BEGIN], groups[g, END]):
-                    v = aggregates[a, VALUE]
-                    current = values[v, row] if v >= 0 else np.int64(0)
-                    is_known = known[v, row] if v >= 0 else False
-                    out[a, row], out_known[a, row] = _read(s, t, g, a, log, state, floats, aggregates, reals, current, is_known)
-    return slot.shape[0]
+        if adds[row] and state[s, lay.TAIL] - state[s, lay.HEAD] >= state[s, lay.CAP]:
+            kind = state[s, lay.KIND]
+            if free[kind] < 0 and arena[lay.USED] + lay.SIZES[kind] > log.shape[0]:
+                arena[lay.WANTS] = lay.LOG
+                return row
+            if kind > 0 and not _trim(s, since, groups, scales, log, state, floats, table, meta):
+                arena[lay.WANTS] = lay.TABLE
+                return row
+            # A ring that stays nearly full after trimming would be trimmed again at once.
+            if (state[s, lay.TAIL] - state[s, lay.HEAD]) * 4 >= state[s, lay.CAP] * 3:
+                _ring(s, log, state, free, arena)
+        tail[row], seen[row] = state[s, lay.TAIL], state[s, lay.SEEN]
+        if not adds[row]:
+            continue
+        e = state[s, lay.BASE] + (state[s, lay.TAIL] & (state[s, lay.CAP] - 1))
+        entry = np.int64(0)
+        for m in range(counts.shape[0]):
+            if counts[m, row]:
+                entry |= bits[m]
+        for v in range(values.shape[0]):
+            log[e, 2 + v] = values[v, row]
+            if known[v, row]:
+                entry |= np.int64(1) << (32 + v)
+        log[e, 0], log[e, 1] = t, entry
+        state[s, lay.TAIL] += 1
+        state[s, lay.SEEN] = t
+    return end

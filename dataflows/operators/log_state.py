@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.batch import AFTER_ALL, BEFORE_ALL
-from dataflows.operators import kernels_windows as k
+from dataflows.operators import counted
+from dataflows.operators import layout as k
+from dataflows.operators.kernels_windows import forget
 
 
 def horizon(windows: NDArray[np.int64], bound: int) -> int:
@@ -27,12 +29,15 @@ def horizon(windows: NDArray[np.int64], bound: int) -> int:
 
 
 @nb.njit(cache=True, nogil=True)
-def release(slots, log, free, state):  # type: ignore[no-untyped-def]
-    """Free slots' rings and make their state that of fresh ones."""
+def release(slots, groups, log, free, state, table, meta):  # type: ignore[no-untyped-def]
+    """Free slots' rings, take back what they counted, and make their state that of fresh ones."""
     for i in range(slots.shape[0]):
         s = slots[i]
         if s >= state.shape[0]:
             continue
+        for g in range(groups.shape[0]):
+            if groups[g, k.FAMILY] == k.DISTINCT:
+                forget(groups[g], s, 0, log, state, table, meta)
         kind = state[s, k.KIND] - 1
         if kind >= 0:
             log[state[s, k.BASE], 0] = free[kind]
@@ -58,3 +63,17 @@ def renumber(state, log, value, numbers):  # type: ignore[no-untyped-def]
             e = state[s, k.BASE] + (q & (state[s, k.CAP] - 1))
             known = (log[e, 1] >> (32 + value)) & 1
             log[e, 2 + value] = numbers[log[e, 2 + value]] if known else 0
+
+
+@nb.njit(cache=True, nogil=True)
+def recount(groups, log, state, table, meta):  # type: ignore[no-untyped-def]
+    """Count the values of all windows anew, into an empty table that is large enough."""
+    for g in range(groups.shape[0]):
+        if groups[g, k.FAMILY] != k.DISTINCT:
+            continue
+        at, bit = groups[g, k.AT], groups[g, k.BIT]
+        for s in range(state.shape[0]):
+            for q in range(state[s, at + k.LO], state[s, at + k.HI]):
+                e = state[s, k.BASE] + (q & (state[s, k.CAP] - 1))
+                if bit == 0 or log[e, 1] & bit:
+                    counted.put(table, meta, s, at, log[e, 2 + groups[g, k.VALUE]])

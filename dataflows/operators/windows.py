@@ -1,47 +1,49 @@
-"""All features of one stage on one shard: logs, groups of windows, and what the kernel needs to know of them."""
+"""All features of one stage on one shard: logs, groups of windows, and what the kernels need to know of them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.operators import kernels_windows as k
+from dataflows.operators import kernels_sums
+from dataflows.operators import layout as k
+from dataflows.operators.counted import empty_table, rehash
+from dataflows.operators.groups import Group, Output, described, grouped, masks_of, outputs_of
 from dataflows.operators.intern import Interner
-from dataflows.operators.log_state import horizon, mark, release, renumber
+from dataflows.operators.kernels_reads import KERNELS
+from dataflows.operators.kernels_windows import append, compact
+from dataflows.operators.log_state import horizon, mark, recount, release, renumber
 from models.application.resolved import Feature
 from models.values.column import Column
 from models.values.strings import Strings
-from models.values.types import Kind, Type
+from models.values.types import Kind
 
 Log = tuple[str, tuple[str, ...]]
-_BEFORE = frozenset({"previous", "since_last", "is_new"})
-_TAKES_NULLS = frozenset({"previous", "first", "last"})
-_PLAIN = {"std": k.STD, "distinct": k.DISTINCT, "first": k.FIRST, "last": k.LAST, "quantile": k.QUANTILE,
-          "previous": k.PREVIOUS, "since_last": k.SINCE_LAST, "is_new": k.IS_NEW, "count": k.COUNT}  # fmt: skip
 _FEW = 65_536
 """Strings of a value that are kept without asking whether anything still holds them."""
 _MOST = 24
-"""Groups and values that the bits of one log's entries have room for."""
+"""Conditions and values that the bits of one log's entries have room for."""
+_ROWS = 2048
+"""Rows that go through all groups before the next ones: what they touch stays in the cache."""
+
+_EARLIEST = -(2**62)
+"""A time before all that windows hold, with room below it."""
 
 
-@dataclass(slots=True)
-class _Group:
-    """Aggregates over the same rows: they share pointers and the count."""
+class _Rows(NamedTuple):
+    """Rows of a chunk as kernels take them (see ``kernels_windows.append``)."""
 
-    key: tuple[Any, ...]
-    over: int
-    delay: int
-    every: int
-    before: bool
-    ttl: int
-    where: str | None
-    skips: str | None
-    kept: int = 0
-    features: list[tuple[Feature, str, str]] = field(default_factory=list)
+    slot: NDArray[np.int64]
+    time: NDArray[np.int64]
+    adds: NDArray[np.bool_]
+    counts: NDArray[np.bool_]
+    data: NDArray[np.int64]
+    known: NDArray[np.bool_]
+    tail: NDArray[np.int64]
+    seen: NDArray[np.int64]
 
 
 class Windows:
@@ -104,23 +106,20 @@ class _LogWindows:
     """The features of one log."""
 
     def __init__(self, features: Sequence[Feature]) -> None:
-        self.columns: list[tuple[str, Type]] = []
-        groups: dict[tuple[Any, ...], _Group] = {}
-        for feature in features:
-            for name, value, type_ in _parts(feature):
-                place = self._column(value, type_) if value and type_ is not None else -1
-                group = _group(feature, value, type_)
-                found = groups.setdefault(group.key, group)
-                found.kept = max(found.kept, _kept(feature)) if _kept(feature) >= 0 and found.kept >= 0 else -1
-                found.features.append((feature, name, value if place >= 0 else ""))
-        self.groups = list(groups.values())
-        self._describe()
+        outputs = list(outputs_of(features))
+        self.columns = list(dict.fromkeys((o.value, o.value_type) for o in outputs if o.value_type is not None))
+        self.groups = grouped(outputs)
+        self.masks = masks_of(self.groups)
+        self.of = described(self.groups, [name for name, _ in self.columns], self.masks)
         self.interners = {value: Interner() for value, type_ in self.columns if type_.kind is Kind.STRING}
         self.enough: dict[str, int] = {}
-        self.log = np.empty((1024, 2 + len(self.columns)), np.int64)
-        self.arena = np.zeros(1, np.int64)
+        self.log = np.empty((1024, self.of.entry_width), np.int64)
+        self.arena = np.zeros(2, np.int64)
         self.free = np.full(len(k.SIZES), -1, np.int64)
-        self.state = np.zeros((0, k.RING + len(self.groups) * k.GROUP + len(self.names) * k.SUMS), np.int64)
+        self.state = _aligned(0, self.of.state_width)
+        counts = any(group.family == k.DISTINCT for group in self.groups)
+        self.table = empty_table(1024 if counts else 2)
+        self.meta = np.zeros(1, np.int64)
 
     def process(
         self,
@@ -136,56 +135,51 @@ class _LogWindows:
         n = len(slot)
         self._reserve(int(slot.max()) + 1 if n else 0)
         data, known = self._data(values, events, n)
-        wanted = np.zeros((len(self.groups), n), np.bool_)
-        counts = np.ones((len(self.groups), n), np.bool_)
-        for place, group in enumerate(self.groups):
-            for feature, _, _ in group.features:
-                mask = reads[feature.name]
-                wanted[place] |= True if mask is None else mask
-            first = group.features[0]
-            if group.where is not None and (passes := where[first[0].name]) is not None:
-                counts[place] &= passes
-            if group.skips is not None:
-                counts[place] &= known[self._place(first[2])]
-        out = np.zeros((len(self.names), n), np.int64)
-        out_known = np.zeros((len(self.names), n), np.bool_)
-        added = np.ones(n, np.bool_) if adds is None else adds
-        row = 0
-        while row < n:
-            row = k.process(
-                row, slot, time, added, wanted, counts, data, known, self.windows, self.aggregates, self.reals, self.log,
-                self.free, self.arena, self.state, self.state.view(np.float64), out, out_known,
-            )  # fmt: skip
-            if row < n:
-                self._grow_arena()
+        every = np.ones(n, np.bool_)
+        counts = self._counts(known, where, n)
+        empty = np.empty(n, np.int64), np.empty(n, np.int64)
+        rows = _Rows(slot, time, every if adds is None else adds, counts, data, known, *empty)
+        wanted = [self._wanted(group, reads, every) for group in self.groups]
+        out, out_known = np.zeros((len(self.of.aggregates), n), np.int64), np.zeros((len(self.of.aggregates), n), np.bool_)
+        for begin in range(0, n, _ROWS):
+            end = min(begin + _ROWS, n)
+            self._append(begin, end, rows)
+            for place, group in enumerate(self.groups):
+                if group.family in (k.SUMS_INT, k.SUMS_FLOAT):
+                    self._sum(place, begin, end, rows, wanted[place], out, out_known)
+                else:
+                    self._read(place, begin, end, rows, wanted[place], out, out_known)
         found = self._results(out, out_known)
         self._forget_strings()
         return found
 
     def snapshot(self) -> dict[str, Any]:
-        """All state as arrays."""
+        """All state as arrays; how often values stand in windows follows from the rest."""
         interners = {name: interner.snapshot() for name, interner in self.interners.items()}
-        log = self.log[: int(self.arena[0])].copy()
+        log = self.log[: int(self.arena[k.USED])].copy()
         return {"log": log, "free": self.free.copy(), "state": self.state.copy(), "interners": interners}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``snapshot`` gave."""
-        self.log, self.free, self.state = (state[name].copy() for name in ("log", "free", "state"))
-        self.arena[0] = len(self.log)
+        self.log, self.free = state["log"].copy(), state["free"].copy()
+        self.state = _aligned(len(state["state"]), self.of.state_width)
+        self.state[:] = state["state"]
+        self.arena[k.USED] = len(self.log)
         for name, interner in self.interners.items():
             interner.restore(state["interners"][name])
+        self._recount()
 
     def evictable(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:
         """Whether no window sees any of a slot's entries from ``bound`` on; bool[m]."""
         found = np.ones(len(slots), np.bool_)
         inside = slots < len(self.state)
         rows = slots[inside]
-        found[inside] = (self.state[rows, k.TAIL] == 0) | (self.state[rows, k.SEEN] <= horizon(self.windows, bound))
+        found[inside] = (self.state[rows, k.TAIL] == 0) | (self.state[rows, k.SEEN] <= horizon(self.of.groups, bound))
         return found
 
     def evict(self, slots: NDArray[np.int64]) -> None:
         """Free slots' entries."""
-        release(slots, self.log, self.free, self.state)
+        release(slots, self.of.groups, self.log, self.free, self.state, self.table, self.meta)
 
     def _forget_strings(self) -> None:
         """Drop strings that no entry holds any more, once they are many beside the strings in use and the entries."""
@@ -195,51 +189,121 @@ class _LogWindows:
             live = np.zeros(len(self.interners[name]), np.bool_)
             mark(self.state, self.log, place, live)
             renumber(self.state, self.log, place, self.interners[name].keep(live))
-            self.enough[name] = 2 * int(live.sum()) + int(self.arena[0]) // 8 + _FEW
+            self.enough[name] = 2 * int(live.sum()) + int(self.arena[k.USED]) // 8 + _FEW
+            self._recount()
 
-    def _column(self, name: str, type_: Type) -> int:
-        if (name, type_) not in self.columns:
-            self.columns.append((name, type_))
-        return self.columns.index((name, type_))
+    def _recount(self) -> None:
+        """Count the values of all windows anew."""
+        counts = [self.of.groups[place, k.AT] + k.N for place, group in enumerate(self.groups) if group.family == k.DISTINCT]
+        if counts:
+            entries = int(self.state[:, counts].sum())
+            self.table, self.meta[0] = empty_table(1 << int(2 * entries + 1023).bit_length()), 0
+            recount(self.of.groups, self.log, self.state, self.table, self.meta)
+
+    def _append(self, row: int, end: int, rows: _Rows) -> None:
+        since, of = max(int(rows.time[row]) - 1, _EARLIEST), self.of
+        while True:
+            row = append(
+                row, end, since, rows.slot, rows.time, rows.adds, rows.counts, of.bits, rows.data, rows.known, of.groups, of.scales,
+                self.log, self.free, self.arena, self.state, self.state.view(np.float64), self.table, self.meta, rows.tail,
+                rows.seen,
+            )  # fmt: skip
+            if row == end:
+                return
+            self._enlarge()
+
+    def _sum(
+        self,
+        place: int,
+        begin: int,
+        end: int,
+        rows: _Rows,
+        wanted: NDArray[np.bool_],
+        out: NDArray[np.int64],
+        known: NDArray[np.bool_],
+    ) -> None:
+        group, of, outs = self.of.groups[place], self.of.outs[place], out.view(np.float64)
+        if self.groups[place].family == k.SUMS_INT:
+            kernels_sums.sum_wholes(
+                begin, end, group, *of, rows.slot, rows.time, rows.tail, rows.seen, rows.adds, wanted, self.log, self.state, out,
+                outs, known,
+            )  # fmt: skip
+            return
+        redo = np.empty((end - begin, 3), np.int64)
+        inexact = kernels_sums.sum_floats(
+            begin, end, group, *of[:3], rows.slot, rows.time, rows.tail, rows.seen, rows.adds, wanted, self.log, self.state,
+            self.state.view(np.float64), out, outs, known, redo,
+        )  # fmt: skip
+        if inexact:
+            kernels_sums.sum_anew(redo[:inexact], group, *of[1:3], rows.slot, self.log, self.state, outs)
+
+    def _read(
+        self,
+        place: int,
+        row: int,
+        end: int,
+        rows: _Rows,
+        wanted: NDArray[np.bool_],
+        out: NDArray[np.int64],
+        known: NDArray[np.bool_],
+    ) -> None:
+        of, kernel = self.of, KERNELS[self.groups[place].family]
+        while True:
+            row = kernel(
+                row, end, of.groups[place], of.scales[place], of.aggregates, of.reals, rows.slot, rows.time, rows.tail, rows.seen,
+                rows.adds, wanted, rows.data, rows.known, self.log, self.arena, self.state, self.state.view(np.float64), self.table,
+                self.meta, out, known,
+            )  # fmt: skip
+            if row == end:
+                return
+            self._enlarge()
+
+    def _enlarge(self) -> None:
+        """Make room where a kernel asked for some."""
+        if self.arena[k.WANTS] == k.LOG:
+            self._grow_arena()
+        else:
+            larger = empty_table(2 * len(self.table))
+            rehash(self.table, larger)
+            self.table = larger
+
+    def _wanted(self, group: Group, reads: Mapping[str, NDArray[np.bool_] | None], every: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        masks = [mask for (feature, *_), _ in group.outputs if (mask := reads[feature.name]) is not None]
+        return every if len(masks) < len(group.outputs) else np.logical_or.reduce(masks).astype(np.bool_)
+
+    def _counts(self, known: NDArray[np.bool_], where: Mapping[str, NDArray[np.bool_] | None], n: int) -> NDArray[np.bool_]:
+        """Which rows count for the groups of each bit."""
+        counts = np.ones((len(self.masks), n), np.bool_)
+        for place, (condition, skips) in enumerate(self.masks):
+            if condition is not None:
+                owner = next(group.outputs[0][0].feature for group in self.groups if group.mask[0] == condition)
+                if (passes := where[owner.name]) is not None:
+                    counts[place] &= passes
+            if skips is not None:
+                counts[place] &= known[self._place(skips)]
+        return counts
 
     def _place(self, name: str) -> int:
         return next(i for i, (column, _) in enumerate(self.columns) if column == name)
 
-    def _describe(self) -> None:
-        """The groups and aggregates as arrays for the kernel."""
-        flat = [(feature, value) for group in self.groups for feature, _, value in group.features]
-        types = [self.columns[self._place(value)][1] if value else None for _, value in flat]
-        self.names = [name for group in self.groups for _, name, _ in group.features]
-        self.types = [_result(feature, type_) for (feature, _), type_ in zip(flat, types)]
-        self.value_names = [value for _, value in flat]
-        ends = np.cumsum([0, *(len(group.features) for group in self.groups)])
-        self.windows = np.array(
-            [[g.over, g.delay, g.every, g.kept, g.ttl, g.before, ends[i], ends[i + 1]] for i, g in enumerate(self.groups)],
-            np.int64,
-        )
-        first = k.RING + len(self.groups) * k.GROUP
-        self.aggregates = np.array(
-            [
-                [_op(feature, type_), self._place(value) if value else -1, type_ is not None and type_.kind is Kind.FLOAT,
-                 _param(feature, type_), first + place * k.SUMS]
-                for place, ((feature, value), type_) in enumerate(zip(flat, types))
-            ],
-            np.int64,
-        )  # fmt: skip
-        self.reals = np.array([[10.0 ** (type_.scale if type_ else 0), feature.q] for (feature, _), type_ in zip(flat, types)])
-
     def _reserve(self, slots: int) -> None:
         size = len(self.state)
         if slots > size:
-            width = k.RING + len(self.groups) * k.GROUP + len(self.names) * k.SUMS
-            larger = np.zeros((max(slots, size * 3 // 2, 256), width), np.int64)
+            larger = _aligned(max(slots, size * 5 // 4, 256), self.of.state_width)
             larger[:size] = self.state
             self.state = larger
 
     def _grow_arena(self) -> None:
-        size = len(self.log)
-        larger = np.empty((size * 3 // 2 + 4 * int(self.state[:, k.CAP].max()) + 64, self.log.shape[1]), np.int64)
-        larger[:size] = self.log
+        """More room for entries: first what keys have left behind, where that is much."""
+        size, used = len(self.log), int(self.arena[k.USED])
+        live = int(self.state[:, k.CAP].sum())
+        most = 4 * int(self.state[:, k.CAP].max(initial=0)) + 64
+        larger = np.empty((max(live, size if live * 4 > used * 3 else 0) * 5 // 4 + most, self.log.shape[1]), np.int64)
+        if live * 4 > used * 3:
+            larger[:used] = self.log[:used]
+        else:
+            compact(self.log, larger, self.state, self.arena)
+            self.free[:] = -1
         self.log = larger
 
     def _data(
@@ -247,7 +311,8 @@ class _LogWindows:
     ) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
         data = np.zeros((len(self.columns), n), np.int64)
         known = np.ones((len(self.columns), n), np.bool_)
-        sources = {value: feature.name for group in self.groups for feature, _, value in group.features}
+        outputs = [output for group in self.groups for output, _ in group.outputs]
+        sources = {output.value: output.feature.name for output in outputs}
         for place, (name, type_) in enumerate(self.columns):
             column = events[name.removeprefix("event ")] if name.startswith("event ") else values[sources[name]]
             if column.valid is not None:
@@ -259,76 +324,29 @@ class _LogWindows:
             else:
                 data[place] = column.values
         for place, (name, _) in enumerate(self.columns):
-            if any(value == name and feature.aggregate == "ratio" for g in self.groups for feature, _, value in g.features):
+            if any(output.value == name and output.feature.aggregate == "ratio" for output in outputs):
                 data[place] &= known[place]
                 known[place] = True
         return data, known
 
     def _results(self, out: NDArray[np.int64], known: NDArray[np.bool_]) -> dict[str, Column]:
         found: dict[str, Column] = {}
-        for place, name in enumerate(self.names):
-            type_, values = self.types[place], out[place]
-            valid = None if known[place].all() else known[place]
-            if type_.kind is Kind.STRING:
-                found[name] = Column(type_, self.interners[self.value_names[place]].strings(values), valid)
-            elif type_.kind is Kind.FLOAT:
-                found[name] = Column(type_, values.view(np.float64), valid)
-            elif type_.kind is Kind.BOOL:
-                found[name] = Column(type_, values.astype(np.bool_), valid)
-            else:
-                found[name] = Column(type_, values, valid)
+        for place, group in enumerate(self.groups):
+            for output, which in group.outputs:
+                row = int(self.of.groups[place, k.BEGIN]) + which
+                found[output.name] = self._result(output, out[row], None if known[row].all() else known[row])
         return found
 
-
-def _parts(feature: Feature) -> list[tuple[str, str, Type | None]]:
-    """(result name, value's name, value's type) of a feature: one, or one a field of a whole event."""
-    if feature.event:
-        return [(f"{feature.name}.{name}", f"event {name}", feature.event_types[name]) for name in feature.event_fields]
-    if feature.value is None:
-        return [(feature.name, "", None)]
-    return [(feature.name, feature.value.canonical, feature.value.type)]
+    def _result(self, output: Output, values: NDArray[np.int64], valid: NDArray[np.bool_] | None) -> Column:
+        if output.type.kind is Kind.STRING:
+            return Column(output.type, self.interners[output.value].strings(values), valid)
+        if output.type.kind is Kind.FLOAT:
+            return Column(output.type, values.view(np.float64), valid)
+        return Column(output.type, values.astype(np.bool_) if output.type.kind is Kind.BOOL else values, valid)
 
 
-def _group(feature: Feature, value: str, type_: Type | None) -> _Group:
-    takes = feature.aggregate in _TAKES_NULLS and not feature.skip_null
-    may_be_null = type_ is not None and (type_.optional or feature.value is None or feature.value.root.op != "column")
-    skips = value if value and not takes and may_be_null and feature.aggregate != "ratio" else None
-    where = feature.where.canonical if feature.where else None
-    before = feature.exclude_current or feature.aggregate in _BEFORE
-    over = k.ALL if feature.over is None else feature.over
-    every = feature.every or 0
-    ttl = feature.ttl if feature.over is None else 0
-    kept = _kept(feature) if over == k.ALL else 0
-    key = (over, feature.delay, every, before, ttl, where, skips, kept)
-    return _Group(key, int(over), feature.delay, every, before, ttl, where, skips, kept)
-
-
-def _kept(feature: Feature) -> int:
-    """How many entries an ``over: all`` aggregate still needs once they are counted; -1: all of them."""
-    if feature.aggregate in ("std", "distinct", "quantile", "is_new", "first"):
-        return -1
-    if feature.aggregate in ("sum", "mean") and feature.value is not None and feature.value.type.kind is Kind.FLOAT:
-        # Should an addition not be exact, the sum is taken anew from all of the log.
-        return -1
-    if feature.aggregate in ("previous", "last", "since_last"):
-        return -1 if feature.where is not None or feature.skip_null else feature.n
-    return 0
-
-
-def _op(feature: Feature, type_: Type | None) -> int:
-    if feature.aggregate in _PLAIN:
-        return _PLAIN[feature.aggregate]
-    is_float = type_ is not None and type_.kind is Kind.FLOAT
-    pairs = {"sum": (k.SUM_INT, k.SUM_FLOAT), "mean": (k.MEAN_INT, k.MEAN_FLOAT), "ratio": (k.MEAN_INT, k.MEAN_INT),
-             "min": (k.MIN_INT, k.MIN_FLOAT), "max": (k.MAX_INT, k.MAX_FLOAT)}  # fmt: skip
-    return pairs[feature.aggregate][is_float]
-
-
-def _param(feature: Feature, type_: Type | None) -> int:
-    if feature.aggregate == "sum":
-        return int(type_ is not None and type_.kind is Kind.DECIMAL)
-    return feature.n
-
-
-def _result(feature: Feature, type_: Type | None) -> Type:
-    return type_ if feature.event and type_ is not None else feature.type
+def _aligned(rows: int, width: int) -> NDArray[np.int64]:
+    """Zeros of which each row begins a cache line, where rows are whole lines."""
+    flat = np.zeros(rows * width + 8, np.int64)
+    first = -flat.ctypes.data % 64 // 8
+    return flat[first : first + rows * width].reshape(rows, width)

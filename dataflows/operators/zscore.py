@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.batch import BEFORE_ALL
-from dataflows.operators.kernels_windows import fsum
+from dataflows.operators.exact import fsum
 from models.application.resolved import Score
 from models.values.column import Column
 from models.values.types import FLOAT, Kind
