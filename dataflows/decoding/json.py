@@ -93,7 +93,7 @@ def raw_rows(values: Sequence[bytes]) -> RawRows:
     """Rows from separate byte strings."""
     length = np.array([len(value) for value in values], np.int64)
     stop = np.cumsum(length, dtype=np.int64)
-    data = np.frombuffer(b"".join(values) + bytes(PADDING), np.uint8)
+    data = np.frombuffer(bytearray(b"".join(values) + bytes(PADDING)), np.uint8)
     return RawRows(data, stop - length, stop, np.arange(len(values)))
 
 

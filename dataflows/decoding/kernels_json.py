@@ -5,16 +5,33 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-STRING, BOOL, INT, FLOAT, DECIMAL, TIMESTAMP, DATE = 0, 1, 2, 3, 4, 5, 6
+from dataflows.decoding.words import load64, plain_run
+
+STRING, BOOL, INT, FLOAT, DECIMAL, TIMESTAMP, DATE, ANY = 0, 1, 2, 3, 4, 5, 6, 7
 TENS = np.array([10.0**i for i in range(23)])
 WHOLE_TENS = np.array([10**i for i in range(19)], np.int64)
 
 
-@nb.njit(cache=True, inline="always")
+@nb.njit(cache=True)
 def _space(b, i):  # type: ignore[no-untyped-def]
-    while b[i] == 32 or b[i] == 9 or b[i] == 13 or b[i] == 10:
+    while b[i] <= 32 and (b[i] == 32 or b[i] == 9 or b[i] == 13 or b[i] == 10):
         i += 1
     return i
+
+
+@nb.njit(cache=True)
+def _stands(b, i, text, begin, end):  # type: ignore[no-untyped-def]
+    """Whether ``text[begin:end]`` stands at i; both arrays may be read a word further."""
+    k = 0
+    size = end - begin
+    while k < size:
+        other = load64(b, i + k) ^ load64(text, begin + k)
+        if size - k < 8:
+            other <<= np.uint64(8 * (8 - size + k))
+        if other != 0:
+            return False
+        k += 8
+    return True
 
 
 @nb.njit(cache=True)
@@ -78,8 +95,8 @@ def moment_at(b, i, size):  # type: ignore[no-untyped-def]
 
 
 @nb.njit(cache=True)
-def number_at(b, i, kind, scale, precision, unit, ints, floats, f, r):  # type: ignore[no-untyped-def]
-    """Read a number for a field (f < 0: only over it); the place behind it, -1 where the row must be read strictly."""
+def number_at(b, i, kind, scale, precision, unit, ints, floats, column, r):  # type: ignore[no-untyped-def]
+    """Judge a number, and put it into a column (unless that is -1); the place behind it, -1 where the row must be read strictly."""
     negative = b[i] == 45
     if negative:
         i += 1
@@ -106,13 +123,14 @@ def number_at(b, i, kind, scale, precision, unit, ints, floats, f, r):  # type: 
             return -1
     if b[i] == 101 or b[i] == 69 or digits > 18:
         return -1
-    if f < 0:
+    if kind == ANY:
         return i
     if kind == FLOAT:
         if digits > 15:
             return -1
         value = np.float64(m) / TENS[fraction]
-        floats[f, r] = -value if negative else value
+        if column >= 0:
+            floats[column, r] = -value if negative else value
         return i
     if kind == DECIMAL:
         while fraction > scale and m % 10 == 0:
@@ -123,12 +141,14 @@ def number_at(b, i, kind, scale, precision, unit, ints, floats, f, r):  # type: 
         m *= WHOLE_TENS[scale - fraction]
         if m >= WHOLE_TENS[precision]:
             return -1
-        ints[f, r] = -m if negative else m
+        if column >= 0:
+            ints[column, r] = -m if negative else m
         return i
     if fraction > 0:
         return -1
     if kind == INT:
-        ints[f, r] = -m if negative else m
+        if column >= 0:
+            ints[column, r] = -m if negative else m
         return i
     if kind == TIMESTAMP and unit >= 0:
         if negative:
@@ -139,18 +159,20 @@ def number_at(b, i, kind, scale, precision, unit, ints, floats, f, r):  # type: 
             if m > 253_402_300_799_999_999 // unit or m < -62_135_596_800_000_000 // unit:
                 return -1
             m *= unit
-        ints[f, r] = m
+        if column >= 0:
+            ints[column, r] = m
         return i
     return -1
 
 
 @nb.njit(cache=True, nogil=True)
 def scan_rows(  # type: ignore[no-untyped-def]
-    b, start, stop, keys, key_at, kinds, scales, precisions, units, required, ints, floats, lengths, known, odd
+    b, start, stop, quoted, quoted_at, kinds, keeps, scales, precisions, units, required, ints, floats, lengths, known, odd
 ):
     """Read rows into [field, row] matrices; ``odd`` marks the rows that must be read strictly.
 
-    ints (and floats, the same memory): the value, or where a string starts; lengths: of strings; known: whether there is one.
+    quoted: the fields' names, each as ``"name":``, field f from quoted_at[f] on; keeps: fields that are not only judged. ints (and
+    floats, the same memory): the value, or where a string starts; lengths: of strings; known: whether there is one.
     """
     fields = kinds.shape[0]
     wanted = np.uint64(0)
@@ -170,38 +192,33 @@ def scan_rows(  # type: ignore[no-untyped-def]
                 i += 1
             else:
                 while True:
-                    if b[i] != 34:
-                        good = False
-                        break
-                    i += 1
-                    k0 = i
-                    while b[i] != 34 and b[i] != 92 and 32 <= b[i] < 128:
-                        i += 1
-                    if b[i] != 34:
-                        good = False
-                        break
-                    size = i - k0
-                    i = _space(b, i + 1)
-                    if b[i] != 58:
-                        good = False
-                        break
-                    i = _space(b, i + 1)
                     f = -1
-                    for g in range(fields):
-                        c = guess + g
-                        if c >= fields:
-                            c -= fields
-                        o = key_at[c]
-                        if key_at[c + 1] - o == size:
-                            same = True
-                            for q in range(size):
-                                if keys[o + q] != b[k0 + q]:
-                                    same = False
-                                    break
-                            if same:
+                    if _stands(b, i, quoted, quoted_at[guess], quoted_at[guess + 1]):
+                        f = guess
+                        i = _space(b, i + quoted_at[guess + 1] - quoted_at[guess])
+                    else:
+                        if b[i] != 34:
+                            good = False
+                            break
+                        begin = i
+                        i = plain_run(b, i + 1)
+                        if b[i] != 34:
+                            good = False
+                            break
+                        size = i + 1 - begin
+                        i = _space(b, i + 1)
+                        if b[i] != 58:
+                            good = False
+                            break
+                        i = _space(b, i + 1)
+                        for c in range(fields):
+                            if quoted_at[c + 1] - quoted_at[c] == size + 1 and _stands(
+                                b, begin, quoted, quoted_at[c], quoted_at[c] + size
+                            ):
                                 f = c
                                 break
                     kind = -1
+                    column = -1
                     if f >= 0:
                         guess = f + 1 if f + 1 < fields else 0
                         bit = np.uint64(1) << np.uint64(f)
@@ -210,25 +227,27 @@ def scan_rows(  # type: ignore[no-untyped-def]
                             break
                         seen |= bit
                         kind = kinds[f]
+                        column = f if keeps[f] else -1
                     ch = b[i]
                     if ch == 34:
                         i += 1
                         s0 = i
-                        while b[i] != 34 and b[i] != 92 and 32 <= b[i] < 128:
-                            i += 1
+                        i = plain_run(b, i)
                         if b[i] != 34:
                             good = False
                             break
                         if f >= 0:
                             if kind == STRING:
-                                ints[f, r] = s0
-                                lengths[f, r] = i - s0
+                                if column >= 0:
+                                    ints[column, r] = s0
+                                    lengths[column, r] = i - s0
                             elif kind == TIMESTAMP or kind == DATE:
                                 value = moment_at(b, s0, i - s0) if kind == TIMESTAMP else date_at(b, s0, i - s0)
                                 if value == -(2**62):
                                     good = False
                                     break
-                                ints[f, r] = value
+                                if column >= 0:
+                                    ints[column, r] = value
                             else:
                                 good = False
                                 break
@@ -236,10 +255,10 @@ def scan_rows(  # type: ignore[no-untyped-def]
                         i += 1
                     elif ch == 45 or 48 <= ch <= 57:
                         if f >= 0:
-                            i = number_at(b, i, kind, scales[f], precisions[f], units[f], ints, floats, f, r)
+                            i = number_at(b, i, kind, scales[f], precisions[f], units[f], ints, floats, column, r)
                             has |= np.uint64(1) << np.uint64(f)
                         else:
-                            i = number_at(b, i, 0, 0, 0, 0, ints, floats, -1, r)
+                            i = number_at(b, i, ANY, 0, 0, 0, ints, floats, -1, r)
                         if i < 0:
                             good = False
                             break
@@ -250,7 +269,8 @@ def scan_rows(  # type: ignore[no-untyped-def]
                             if kind != BOOL:
                                 good = False
                                 break
-                            ints[f, r] = 1
+                            if column >= 0:
+                                ints[column, r] = 1
                             has |= np.uint64(1) << np.uint64(f)
                         i += 4
                     elif ch == 102 and b[i + 1] == 97 and b[i + 2] == 108 and b[i + 3] == 115 and b[i + 4] == 101:
@@ -258,7 +278,8 @@ def scan_rows(  # type: ignore[no-untyped-def]
                             if kind != BOOL:
                                 good = False
                                 break
-                            ints[f, r] = 0
+                            if column >= 0:
+                                ints[column, r] = 0
                             has |= np.uint64(1) << np.uint64(f)
                         i += 5
                     else:

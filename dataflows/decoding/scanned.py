@@ -30,9 +30,10 @@ class Scanner:
         self.places = {name: place for place, name in enumerate(fields) if name in wanted}
         specs = list(fields.values())
         self.plain = len(specs) <= _MOST_FIELDS and all(len(s.path) == 1 and s.type.kind in _CODES for s in specs)
-        names = [spec.path[0].encode() for spec in specs]
-        self.keys = np.frombuffer(b"".join(names) or b"\0", np.uint8)
-        self.key_at = np.cumsum([0, *(len(name) for name in names)]).astype(np.int64)
+        quoted = [b'"%s":' % spec.path[0].encode() for spec in specs]
+        self.quoted = np.frombuffer(bytearray(b"".join(quoted) + bytes(8)), np.uint8)
+        self.quoted_at = np.cumsum([0, *(len(name) for name in quoted)]).astype(np.int64)
+        self.keeps = np.array([name in wanted for name in fields], np.bool_)
         types = [spec.type for spec in specs]
         self.kinds = np.array([_CODES.get(t.kind, -1) for t in types], np.int64)
         self.scales = np.array([t.scale for t in types], np.int64)
@@ -51,7 +52,7 @@ class Scanner:
         found = Scanned(self, data, len(start))
         if self.plain:
             kernels.scan_rows(
-                data, start, stop, self.keys, self.key_at, self.kinds if kinds is None else kinds, self.scales,
+                data, start, stop, self.quoted, self.quoted_at, self.kinds if kinds is None else kinds, self.keeps, self.scales,
                 self.precisions, self.units if units is None else units, self.required,
                 found.ints, found.ints.view(np.float64), found.lengths, found.known, found.odd,
             )  # fmt: skip
@@ -61,8 +62,8 @@ class Scanner:
 class Scanned:
     """Values of n rows.
 
-    ints: int64[fields, n], the value or where a string starts (floats: the same bits); lengths: int64[fields, n], of strings;
-    known: bool[fields, n]; odd: bool[n], rows still to be read strictly and ``put``.
+    ints: int64[fields, n], the value of a wanted field or where its string starts (floats: the same bits); lengths: int64[fields,
+    n], of strings; known: bool[fields, n]; odd: bool[n], rows still to be read strictly and ``put``.
     """
 
     def __init__(self, scanner: Scanner, data: NDArray[np.uint8], n: int) -> None:

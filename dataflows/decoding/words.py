@@ -39,7 +39,7 @@ def trailing_zeros(typing: Any, value: Any) -> Any:
     return types.uint64(types.uint64), code
 
 
-@nb.njit(cache=True, inline="always")
+@nb.njit(cache=True)
 def plain_run(b, i):  # type: ignore[no-untyped-def]
     """The first place from ``i`` on whose byte is a quote, a backslash, a control character or beyond ASCII.
 

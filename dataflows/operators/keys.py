@@ -9,7 +9,9 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from dataflows.decoding.words import load64
 from dataflows.operators.canonical import xxh64
+from dataflows.operators.intrinsics import AHEAD, prefetch
 from models.values.strings import Strings
 
 _EMPTY = -1
@@ -103,8 +105,7 @@ class KeyTable:
         if self.bytes + size > len(self.arena):
             self.arena = _grown(self.arena, self.bytes + size)
         if len(self) + keys > len(self.table) // 2:
-            # Room for twice the keys that there would be if all of them were new.
-            larger = _empty_table(1 << int(4 * (len(self) + keys) - 1).bit_length())
+            larger = _empty_table(1 << int(2 * (len(self) + keys) - 1).bit_length())
             _rehash(self.table, larger)
             self.table = larger
 
@@ -132,11 +133,32 @@ def _rehash(old, new):  # type: ignore[no-untyped-def]
             new[k, 0], new[k, 1] = old[j, 0], old[j, 1]
 
 
+@nb.njit(cache=True)
+def _same(a, i, b, j, size):  # type: ignore[no-untyped-def]
+    """Whether two spans hold the same bytes: by words, the last one overlapping the one before it."""
+    if size < 8:
+        k = 0
+        while k < size and a[i + k] == b[j + k]:
+            k += 1
+        return k == size
+    for k in range(0, size - 7, 8):
+        if load64(a, i + k) != load64(b, j + k):
+            return False
+    return load64(a, i + size - 8) == load64(b, j + size - 8)
+
+
 @nb.njit(cache=True, nogil=True)
 def _slots(data, start, length, hashes, table, arena, spans, free, meta, insert, out):  # type: ignore[no-untyped-def]
     mask = table.shape[0] - 1
-    for row in range(start.shape[0]):
-        h = np.int64(hashes[row])
+    rows = start.shape[0]
+    for row in range(rows):
+        if row + 2 * AHEAD < rows:
+            prefetch(table, np.int64(hashes[row + 2 * AHEAD]) & mask, 0)
+            prefetch(spans, table[np.int64(hashes[row + AHEAD]) & mask, 1], 0)
+            near = table[np.int64(hashes[row + AHEAD // 2]) & mask, 1]
+            if near >= 0:
+                prefetch(arena, spans[near, 0], 0)
+        h, size = np.int64(hashes[row]), length[row]
         j = h & mask
         while True:
             slot = table[j, 1]
@@ -151,21 +173,15 @@ def _slots(data, start, length, hashes, table, arena, spans, free, meta, insert,
                     slot = meta[0]
                     meta[0] += 1
                 table[j, 0], table[j, 1] = h, slot
-                spans[slot, 0], spans[slot, 1] = meta[1], length[row]
-                for k in range(length[row]):
+                spans[slot, 0], spans[slot, 1] = meta[1], size
+                for k in range(size):
                     arena[meta[1] + k] = data[start[row] + k]
-                meta[1] += length[row]
+                meta[1] += size
                 out[row] = slot
                 break
-            if table[j, 0] == h and spans[slot, 1] == length[row]:
-                same = True
-                for k in range(length[row]):
-                    if arena[spans[slot, 0] + k] != data[start[row] + k]:
-                        same = False
-                        break
-                if same:
-                    out[row] = slot
-                    break
+            if table[j, 0] == h and spans[slot, 1] == size and _same(arena, spans[slot, 0], data, start[row], size):
+                out[row] = slot
+                break
             j = (j + 1) & mask
 
 
@@ -173,9 +189,13 @@ def _slots(data, start, length, hashes, table, arena, spans, free, meta, insert,
 def _remove(slots, table, arena, spans):  # type: ignore[no-untyped-def]
     """Take slots' keys out by backward shift (Knuth, TAOCP vol. 3, 6.4, algorithm R)."""
     mask = table.shape[0] - 1
+    homes = np.empty(slots.shape[0], np.int64)
     for i in range(slots.shape[0]):
         slot = slots[i]
-        hole = np.int64(xxh64(arena, spans[slot, 0], spans[slot, 1])) & mask
+        homes[i] = np.int64(xxh64(arena, spans[slot, 0], spans[slot, 1])) & mask
+        prefetch(table, homes[i], 0)
+    for i in range(slots.shape[0]):
+        slot, hole = slots[i], homes[i]
         while table[hole, 1] != slot:
             hole = (hole + 1) & mask
         j = (hole + 1) & mask
