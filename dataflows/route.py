@@ -42,7 +42,8 @@ class Router:
         shard = shard_of(keyed.columns[HASH].values.view(np.uint64), self.shards)
         if valid is not None:
             shard[~valid] = 0
-        order = np.argsort(shard, kind="stable")
+        # NumPy sorts 16 bits by radix, which is several times faster.
+        order = np.argsort(shard.astype(np.uint16), kind="stable")
         gathered = keyed.take(order)
         stops = np.cumsum(np.bincount(shard, minlength=self.shards))
         begin = 0

@@ -18,7 +18,7 @@ from dataflows.decoding.decoded import PADDING, RawRows
 from dataflows.decoding.json import lines_in
 from models.application.resolved import FileInput
 
-BLOCK = 8 << 20
+BLOCK = 16 << 20
 """Bytes read at once; small enough for the cache of a few cores, large enough that a shard's share is worth a call."""
 
 

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from dataflows.batch import AFTER_ALL, BEFORE_ALL
 from dataflows.operators import counted
 from dataflows.operators import layout as k
+from dataflows.operators.intrinsics import AHEAD, prefetch
 from dataflows.operators.kernels_windows import forget
 
 
@@ -26,6 +27,18 @@ def horizon(windows: NDArray[np.int64], bound: int) -> int:
             edge = (edge + 1) // every * every - 1 if every > 0 else edge
         newest = min(newest, edge)
     return max(newest, BEFORE_ALL)
+
+
+@nb.njit(cache=True, nogil=True)
+def idle(slots, edge, state):  # type: ignore[no-untyped-def]
+    """Whether each slot holds nothing newer than ``edge``; bool[m]."""
+    found = np.ones(slots.shape[0], np.bool_)
+    for i in range(slots.shape[0]):
+        if i + AHEAD < slots.shape[0]:
+            prefetch(state, slots[i + AHEAD], 0)
+        if slots[i] < state.shape[0]:
+            found[i] = state[slots[i], k.TAIL] == 0 or state[slots[i], k.SEEN] <= edge
+    return found
 
 
 @nb.njit(cache=True, nogil=True)

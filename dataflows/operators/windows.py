@@ -15,7 +15,8 @@ from dataflows.operators.groups import Group, Output, described, grouped, masks_
 from dataflows.operators.intern import Interner
 from dataflows.operators.kernels_reads import KERNELS
 from dataflows.operators.kernels_windows import append, compact
-from dataflows.operators.log_state import horizon, mark, recount, release, renumber
+from dataflows.operators.log_state import horizon, idle, mark, recount, release, renumber
+from dataflows.operators.memory import grown, zeros
 from models.application.resolved import Feature
 from models.values.column import Column
 from models.values.strings import Strings
@@ -113,10 +114,10 @@ class _LogWindows:
         self.of = described(self.groups, [name for name, _ in self.columns], self.masks)
         self.interners = {value: Interner() for value, type_ in self.columns if type_.kind is Kind.STRING}
         self.enough: dict[str, int] = {}
-        self.log = np.empty((1024, self.of.entry_width), np.int64)
+        self.log = zeros(1024, self.of.entry_width)
         self.arena = np.zeros(2, np.int64)
         self.free = np.full(len(k.SIZES), -1, np.int64)
-        self.state = _aligned(0, self.of.state_width)
+        self.state = zeros(0, self.of.state_width)
         counts = any(group.family == k.DISTINCT for group in self.groups)
         self.table = empty_table(1024 if counts else 2)
         self.meta = np.zeros(1, np.int64)
@@ -162,7 +163,7 @@ class _LogWindows:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``snapshot`` gave."""
         self.log, self.free = state["log"].copy(), state["free"].copy()
-        self.state = _aligned(len(state["state"]), self.of.state_width)
+        self.state = zeros(len(state["state"]), self.of.state_width)
         self.state[:] = state["state"]
         self.arena[k.USED] = len(self.log)
         for name, interner in self.interners.items():
@@ -171,10 +172,7 @@ class _LogWindows:
 
     def evictable(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:
         """Whether no window sees any of a slot's entries from ``bound`` on; bool[m]."""
-        found = np.ones(len(slots), np.bool_)
-        inside = slots < len(self.state)
-        rows = slots[inside]
-        found[inside] = (self.state[rows, k.TAIL] == 0) | (self.state[rows, k.SEEN] <= horizon(self.of.groups, bound))
+        found: NDArray[np.bool_] = idle(slots, horizon(self.of.groups, bound), self.state)
         return found
 
     def evict(self, slots: NDArray[np.int64]) -> None:
@@ -289,21 +287,18 @@ class _LogWindows:
     def _reserve(self, slots: int) -> None:
         size = len(self.state)
         if slots > size:
-            larger = _aligned(max(slots, size * 5 // 4, 256), self.of.state_width)
-            larger[:size] = self.state
-            self.state = larger
+            self.state = grown(self.state, max(slots, size * 5 // 4, 256))
 
     def _grow_arena(self) -> None:
-        """More room for entries: first what keys have left behind, where that is much."""
-        size, used = len(self.log), int(self.arena[k.USED])
-        live = int(self.state[:, k.CAP].sum())
+        """More room for entries, and none for what keys have left behind."""
+        used, live = int(self.arena[k.USED]), int(self.state[:, k.CAP].sum())
         most = 4 * int(self.state[:, k.CAP].max(initial=0)) + 64
-        larger = np.empty((max(live, size if live * 4 > used * 3 else 0) * 5 // 4 + most, self.log.shape[1]), np.int64)
-        if live * 4 > used * 3:
-            larger[:used] = self.log[:used]
-        else:
-            compact(self.log, larger, self.state, self.arena)
-            self.free[:] = -1
+        if live == used:
+            self.log = grown(self.log, used * 5 // 4 + most)
+            return
+        larger = zeros(live * 5 // 4 + most, self.log.shape[1])
+        compact(self.log, larger, self.state, self.arena)
+        self.free[:] = -1
         self.log = larger
 
     def _data(
@@ -344,9 +339,3 @@ class _LogWindows:
             return Column(output.type, values.view(np.float64), valid)
         return Column(output.type, values.astype(np.bool_) if output.type.kind is Kind.BOOL else values, valid)
 
-
-def _aligned(rows: int, width: int) -> NDArray[np.int64]:
-    """Zeros of which each row begins a cache line, where rows are whole lines."""
-    flat = np.zeros(rows * width + 8, np.int64)
-    first = -flat.ctypes.data % 64 // 8
-    return flat[first : first + rows * width].reshape(rows, width)
