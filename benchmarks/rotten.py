@@ -6,7 +6,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from benchmarks.w1 import APPLICATION, events
+from benchmarks.data import events
+from benchmarks.w1 import APPLICATION
 from dataflows.running import Job, run_here
 from models.application.load import load
 

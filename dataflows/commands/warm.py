@@ -7,6 +7,32 @@ from pathlib import Path
 
 import typer
 
+_EVERY = """tocsin: 1
+name: every-aggregate
+streams:
+  tx:
+    time: ts
+    fields: {ts: "timestamp[ms]", key: string, text: "string?", x: "float?", y: "int?", d: "decimal(12,2)", flag: bool}
+features:
+  n: {count: true, by: key, over: 1h}
+  total: {sum: x, by: key, over: 1h, where: flag}
+  average: {mean: y, by: key, over: 1h}
+  spent: {sum: d, by: key}
+  least: {min: x, by: key, over: 1h}
+  most: {max: y, by: key, over: 1h}
+  spread: {std: x, by: key, over: 1h}
+  texts: {distinct: text, by: key, over: 1h}
+  unseen: {is_new: y, by: key, over: 1h}
+  oldest: {first: x, by: key, over: 1h}
+  middle: {quantile: x, by: key, over: 1h}
+  earlier: {previous: text, by: key}
+  pause: {since_last: true, by: key}
+  share: {ratio: flag, by: key, over: 1h}
+scores:
+  strange: {zscore: x, by: key, over: 1h}
+"""
+"""An application that needs every kernel of features."""
+
 
 def warm() -> None:
     """Compile and cache all kernels by running the example over a tiny bank."""
@@ -23,5 +49,21 @@ def warm() -> None:
         overlay = data / "out.yaml"
         overlay.write_text(f"flags: {{to: {{file: {data / 'flags.jsonl'}}}}}\n")
         run_here(Job(load(APPLICATION, overlays=[overlay], inputs=inputs_of(data)), 16, lambda: ""))
+        _features(data)
         passed = sum(result.ok for result in run_tests(load(APPLICATION)))
     typer.echo(f"kernels are compiled ({passed} inline tests passed)")
+
+
+def _features(folder: Path) -> None:
+    """Every aggregate over enough keys and values that tables and logs have to grow."""
+    from dataflows.featuring import featured
+    from models.application.load import load
+
+    rows = (
+        f'{{"ts":{row * 1000},"key":"k{row * row % 1777}","text":"t{row % 7}","x":{(0.1, 1e16, -1e16, 2.5)[row % 4]},"y":{row},'
+        f'"d":{row}.25,"flag":{"true" if row % 3 else "false"}}}\n'
+        for row in range(6000)
+    )
+    (folder / "every.jsonl").write_text("".join(rows))
+    (folder / "every.yaml").write_text(_EVERY)
+    featured(load(folder / "every.yaml", inputs={"tx": str(folder / "every.jsonl")}), "tx")
