@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from models.expressions.numbers import DECIMAL_LIMIT, finite, fit_decimal, fit_int, rescale, round_half_even
+from models.expressions.numbers import DECIMAL_LIMIT, finite, fit_decimal, fit_int, rescale, round_half_away, round_half_even
 from models.expressions.text import to_text
 from models.expressions.times import parse_day, parse_moment
 from models.expressions.tree import Node
@@ -139,7 +140,7 @@ def _cast_function(source: Type, target: Type) -> Callable[[Any], Any] | None:
         case (Kind.INT | Kind.DECIMAL, Kind.DECIMAL):
             return lambda value: _fit(rescale(value, source.scale - target.scale), target)
         case (Kind.FLOAT, Kind.DECIMAL):
-            return lambda value: _fit(round_half_even(value * 10.0**target.scale), target)
+            return lambda value: _fit(_unscaled(value, target.scale), target)
         case (Kind.TIMESTAMP, Kind.DATE):
             return lambda value: value // DAY
         case (Kind.DATE, Kind.TIMESTAMP):
@@ -170,6 +171,12 @@ def rescale_text(text: str, scale: int) -> int:
     sign, digits, exponent = number.as_tuple()
     unscaled = rescale(int("".join(map(str, digits))), -int(exponent) - scale)
     return -unscaled if sign else unscaled
+
+
+def _unscaled(value: float, scale: int) -> int | None:
+    """A float as an unscaled decimal, halves away from zero: DuckDB rounds so here, and to even where the target is an int."""
+    rounded = round_half_away(value * 10.0**scale, 0)
+    return None if rounded is None or not math.isfinite(rounded) else int(rounded)
 
 
 def _fit(value: int | None, target: Type) -> int | None:

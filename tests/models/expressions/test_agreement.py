@@ -132,3 +132,12 @@ def test_text_is_read_as_duckdb_reads_it(target: str) -> None:
         assert found is not None
         wanted = _stored(type_, found[0])
         assert expression.row({"s": text}) == (None if isinstance(wanted, float) and not math.isfinite(wanted) else wanted), text
+
+
+def test_floats_become_decimals_as_in_duckdb() -> None:
+    """Halves away from zero, unlike a cast to int; what does not fit is NULL."""
+    expression = compile_expression("cast(x as decimal(12,3))", Scope())
+    for x in [0.1425, -0.1425, 0.0005, 2.5, 0.285, 1e9, 1e300, -0.0004, 123456789.0005]:
+        found = CONNECTION.execute("SELECT TRY(CAST(CAST(? AS DOUBLE) AS DECIMAL(12,3)))", [x]).fetchone()
+        assert found is not None
+        assert expression.row({"x": x}) == _stored(parse_type("decimal(12,3)"), found[0]), x
