@@ -52,6 +52,10 @@ class Rows:
         """The attributes that came with row i."""
         return self.chunks[int(self.which[i])].attributes(int(self.row[i]))
 
+    def compact(self) -> Rows:
+        """The same rows without the others of their chunks: before they outlive their batch."""
+        return Rows(*self.__getstate__())
+
     def __getstate__(self) -> tuple[Any, ...]:
         used, which = np.unique(self.which, return_inverse=True)
         row = np.empty(len(self.row), np.int64)
@@ -72,7 +76,9 @@ class Batch:
     """Rows of one stream or table in any order.
 
     source: index over tables and streams (tables first); time: int64[n] microseconds; partition: int32[n], index over all
-    partitions; offset: int64[n]; columns: all that somebody reads, by name; rows: the way back to everything else.
+    partitions, -1 for rows that a deadline raised; offset: int64[n]; columns: all that somebody reads, by name; rows: the way
+    back to everything else; order: int64[n, k], what follows (time, partition, offset) in the order of derived rows, padded
+    with -1 (None: nothing).
     """
 
     source: int
@@ -81,6 +87,7 @@ class Batch:
     offset: NDArray[np.int64]
     columns: Mapping[str, Column]
     rows: Rows
+    order: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.time)
@@ -94,6 +101,7 @@ class Batch:
             self.offset[rows],
             {name: column.take(rows) for name, column in self.columns.items()},
             self.rows.take(rows),
+            None if self.order is None else self.order[rows],
         )
 
     def with_columns(self, columns: Mapping[str, Column]) -> Batch:
@@ -117,4 +125,5 @@ def concat_batches(parts: Sequence[Batch]) -> Batch:
         np.concatenate([part.offset for part in parts]),
         {name: concat([part.columns[name] for part in parts]) for name in parts[0].columns},
         Rows(chunks, np.concatenate(which).astype(np.int32), np.concatenate([part.rows.row for part in parts])),
+        None if parts[0].order is None else np.concatenate([part.order for part in parts if part.order is not None]),
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from dataflows.needs import fact_columns, fact_inputs
+from dataflows.evidence import CORRELATION, FLAG_ID
+from dataflows.needs import fact_columns, fact_inputs, pattern_needs
 from dataflows.steps import SOURCE, Derive, Lookup, Scoring, Stage, Step, Wave
 from models.application.resolved import Application, Feature, Pattern, Score
 
@@ -19,23 +20,45 @@ def carried(
     targets: Targets,
     outputs: Mapping[str, frozenset[str]],
     last: Mapping[str, int],
-) -> tuple[Columns, dict[str, frozenset[str]]]:
-    """Columns into each (stage, lane), and the fields wanted from each source; worked out from the last stage back."""
+) -> tuple[Columns, dict[str, frozenset[str]], dict[str, frozenset[str]]]:
+    """Columns into each (stage, lane), fields wanted from each source, columns that each pattern's flags carry of its rows.
+
+    All of it is worked out from the last stage back.
+    """
     columns: Columns = {}
+    passed: dict[str, frozenset[str]] = {}
     for stage in reversed(stages):
+        primary = _primary(application, stage, targets, columns, outputs, last, passed)
         for index, lane in enumerate(stage.lanes):
             if lane.table:
                 columns[stage.index, index] = _table_columns(application, stage, lane.source)
-                continue
-            needed = set(lane.fields)
-            if lane.primary:
-                needed |= _onward(lane.source, stage.index, targets, columns, outputs, last)
-                for step in reversed(stage.steps):
-                    _before(application, stage, step, lane.source, needed)
+            elif lane.primary:
+                columns[stage.index, index] = frozenset(primary[lane.source])
             else:
-                needed |= _fed(stage, lane.source, lane.fields)
-            columns[stage.index, index] = frozenset(needed)
-    return columns, {name: _wanted(application, name, prelude, targets, columns, outputs, last) for name in _sources(application)}
+                columns[stage.index, index] = frozenset({*lane.fields, *_fed(stage, lane.source, lane.fields)})
+    wanted = {name: _wanted(application, name, prelude, targets, columns, outputs, last) for name in _sources(application)}
+    return columns, wanted, passed
+
+
+def _primary(
+    application: Application,
+    stage: Stage,
+    targets: Targets,
+    columns: Columns,
+    outputs: Mapping[str, frozenset[str]],
+    last: Mapping[str, int],
+    passed: dict[str, frozenset[str]],
+) -> dict[str, set[str]]:
+    """What each stream's rows must have when they come into a stage."""
+    needed = {s: {*f, *_onward(s, stage.index, targets, columns, outputs, last)} for s, f in stage.fields.items()}
+    for step in reversed(stage.steps):
+        if isinstance(step, Pattern) and step.name in needed:
+            if step.name not in passed:
+                passed[step.name] = frozenset(name for name in needed[step.name] if not name.startswith(("flag.", "\0")))
+            needed[step.on] |= passed[step.name]
+        for stream, columns_ in needed.items():
+            _before(application, stage, step, stream, columns_)
+    return needed
 
 
 def _onward(
@@ -59,7 +82,9 @@ def _before(application: Application, stage: Stage, step: Step, stream: str, nee
     elif isinstance(step, Wave | Scoring):
         _before_facts(stage, step, stream, needed)
     elif isinstance(step, Pattern) and step.on == stream:
-        needed |= set(step.reads) | set(step.by.fields) | set(step.suppress.per) | set(application.streams[stream].derive)
+        needed |= pattern_needs(application, step)
+        if application.stream(stream).pattern is not None:
+            needed |= {FLAG_ID, CORRELATION}
 
 
 def _before_facts(stage: Stage, step: Wave | Scoring, stream: str, needed: set[str]) -> None:

@@ -11,6 +11,11 @@ from models.events.evidence import Evidence
 from models.expressions.text import to_text
 from models.values.column import Column
 
+FLAG_ID = "\0flag.id"
+"""The column of a derived stream with the flag's id."""
+CORRELATION = "\0flag.correlation"
+"""The column of a derived stream with the flag's correlation id."""
+
 
 class EvidenceMaker:
     """Makes evidence of an application's events. ``numbers``: for each partition index its number in its input."""
@@ -19,35 +24,35 @@ class EvidenceMaker:
         self.application = application
         self.numbers = numbers
 
-    def reader(self, pattern: Pattern, batch: Batch, columns: Mapping[str, Column]) -> Callable[[int], Evidence]:
-        """A function from a row of ``batch`` to its evidence for a pattern."""
-        stream = self.application.streams[pattern.on]
+    def reader(self, pattern: Pattern) -> Callable[[Batch, Mapping[str, Column], int], Evidence]:
+        """A function from a row of a batch with its columns to its evidence for a pattern."""
+        stream = self.application.stream(pattern.on)
 
-        def read(row: int) -> Evidence:
+        def read(batch: Batch, columns: Mapping[str, Column], row: int) -> Evidence:
             return self._evidence(pattern, stream, batch, columns, row)
 
         return read
 
     def _evidence(self, pattern: Pattern, stream: Stream, batch: Batch, columns: Mapping[str, Column], row: int) -> Evidence:
         fields = batch.rows.fields(row)
-        fields.update({name: columns[name].at(row) for name in stream.derive})
+        fields.update({name: columns[name].at(row) for name in (*stream.derive, *stream.shown)})
         values = {name: columns[name].at(row) if name in columns else fields.get(name) for name in pattern.reads}
         attributes = batch.rows.attributes(row)
         partition = int(batch.partition[row])
-        offset = int(attributes["offset"])
+        further = () if batch.order is None else batch.order[row].tolist()
         return Evidence(
-            id=event_id(stream, fields, attributes),
+            id=event_id(stream, fields, attributes) if stream.pattern is None else columns[FLAG_ID].at(row),
             on=stream.name,
             topic=attributes["topic"],
-            partition=self.numbers[partition],
-            offset=offset,
+            partition=self.numbers[partition] if partition >= 0 else int(attributes["partition"]),
+            offset=int(attributes["offset"]),
             time=int(batch.time[row]),
             role=pattern.by.role,
             fields=fields,
             values=values,
             attributes=attributes,
-            correlation=_correlation(stream, fields, attributes),
-            order=(int(batch.time[row]), partition, int(batch.offset[row])),
+            correlation=_correlation(stream, fields, attributes) if stream.pattern is None else columns[CORRELATION].at(row),
+            order=(int(batch.time[row]), partition, int(batch.offset[row]), *further),
         )
 
 

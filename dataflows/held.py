@@ -64,6 +64,7 @@ def batch_state(batch: Batch) -> dict[str, Any]:
         "chunks": [chunk.snapshot() for chunk in chunks],
         "which": which,
         "row": row,
+        "order": None if batch.order is None else batch.order.copy(),
     }
 
 
@@ -72,7 +73,7 @@ def batch_from(state: Mapping[str, Any], source_of: SourceOf) -> Batch:
     source = source_of(state["source"])
     rows = Rows([chunk_from(chunk, source) for chunk in state["chunks"]], state["which"], state["row"])
     columns = {name: column_from(column) for name, column in state["columns"].items()}
-    return Batch(state["source"], state["time"], state["partition"], state["offset"], columns, rows)
+    return Batch(state["source"], state["time"], state["partition"], state["offset"], columns, rows, state["order"])
 
 
 def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:

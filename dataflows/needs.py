@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dataflows.steps import Derive, Lookup
@@ -12,6 +12,8 @@ from models.expressions.expression import Expression
 
 _FACT = re.compile(r"(\w+)\[([^\]]*)\](?:\.(.+))?")
 _TRUTH = "pattern:"
+RAISED = "flag.kind"
+"""A column that rows of a pattern's flags have once the pattern was evaluated: all that reads them needs it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,8 @@ def nodes_of(application: Application, features_of: frozenset[str]) -> list[Node
         collector.need(application.streams[name], readings(application, application.streams[name]))
     patterns = [pattern for pattern in application.patterns.values() if pattern.mode != "off"]
     for pattern in patterns:
-        collector.need(application.streams[pattern.on], _pattern_needs(application, pattern))
-    return [*collector.nodes(), *(_pattern_node(application, pattern) for pattern in patterns)]
+        collector.need(application.stream(pattern.on), pattern_needs(application, pattern))
+    return [*collector.nodes(), *(_pattern_node(application, pattern, collector.passed) for pattern in patterns)]
 
 
 def readings(application: Application, stream: Stream) -> list[str]:
@@ -93,15 +95,24 @@ def fact_inputs(fact: Feature | Score) -> frozenset[str]:
     return frozenset(reads)
 
 
-def _pattern_needs(application: Application, pattern: Pattern) -> frozenset[str]:
+def pattern_needs(application: Application, pattern: Pattern) -> frozenset[str]:
     """What a pattern reads, and the derived fields that its evidence shows."""
-    derived = application.streams[pattern.on].derive
-    return frozenset(pattern.reads) | frozenset(pattern.by.fields) | frozenset(pattern.suppress.per) | frozenset(derived)
+    stream = application.stream(pattern.on)
+    shown = frozenset([*stream.derive, *stream.shown])
+    return frozenset(pattern.reads) | frozenset(pattern.by.fields) | frozenset(pattern.suppress.per) | shown
 
 
-def _pattern_node(application: Application, pattern: Pattern) -> Node:
+def passed_facts(application: Application, stream: Stream) -> frozenset[str]:
+    """The features and scores that come with a pattern's flags: those that the pattern reads."""
+    if stream.pattern is None:
+        return frozenset()
+    return frozenset(column for column in application.patterns[stream.pattern].reads if _FACT.fullmatch(column))
+
+
+def _pattern_node(application: Application, pattern: Pattern, passed: Mapping[str, set[str]]) -> Node:
     key = Key(pattern.by.entity, pattern.by.fields)
-    return Node(pattern.on, pattern.name, _pattern_needs(application, pattern), frozenset(), pattern, key)
+    needs = pattern_needs(application, pattern) | passed.get(pattern.name, set())
+    return Node(pattern.on, pattern.name, needs, frozenset(), pattern, key)
 
 
 class _Collector:
@@ -111,12 +122,26 @@ class _Collector:
         self.application = application
         self.found: dict[tuple[str, str], Node] = {}
         self.joined: dict[tuple[str, str], list[str]] = {}
+        self.passed: dict[str, set[str]] = {}
 
     def need(self, stream: Stream, columns: Iterable[str]) -> None:
         """Note that a stream's rows must have these columns."""
+        if stream.pattern is not None:
+            columns = self._pass(stream, stream.pattern, columns)
         for column in sorted(columns):
             if column not in stream.fields and (stream.name, column) not in self.found:
                 self._column(stream, column)
+
+    def _pass(self, stream: Stream, pattern: str, columns: Iterable[str]) -> list[str]:
+        """Have a pattern's flags carry columns of its rows; those that its flags do not have."""
+        known = {*stream.fields, *passed_facts(self.application, stream)}
+        given = {column for column in columns if column in known}
+        rows = {column for column in given if not column.startswith("flag.")}
+        fresh = rows - self.passed.setdefault(pattern, set())
+        self.passed[pattern] |= fresh
+        if fresh:
+            self.need(self.application.stream(self.application.patterns[pattern].on), fresh)
+        return [column for column in columns if column not in given]
 
     def nodes(self) -> list[Node]:
         """All nodes, each once."""
@@ -137,11 +162,12 @@ class _Collector:
 
     def _derive(self, stream: Stream, column: str, expression: Expression) -> None:
         step = Derive(stream.name, column, expression)
-        self.found[stream.name, column] = Node(stream.name, column, expression.reads, frozenset({column}), step)
+        needs = expression.reads | _raised(stream)
+        self.found[stream.name, column] = Node(stream.name, column, needs, frozenset({column}), step)
         self.need(stream, expression.reads)
 
     def _join_node(self, stream: str, name: str, columns: list[str]) -> Node:
-        join = self.application.streams[stream].joins[name]
+        join = self.application.stream(stream).joins[name]
         table = self.application.tables[join.table]
         key = None if table.static else Key(table.key, join.on)
         gives = frozenset(f"{name}.{column}" for column in columns)
@@ -152,10 +178,16 @@ class _Collector:
         if isinstance(fact, Score) and fact.kind == "points":
             self._derive(stream, column, fact.value)
             return
-        of = self.application.streams[fact.of or stream.name]
+        of = self.application.stream(fact.of or stream.name)
         gives = frozenset(fact_columns(fact, fields))
-        feed = Feed(of.name, fact.by.fields, fact_inputs(fact))
-        node = Node(stream.name, name, frozenset(fields), gives, fact, Key(fact.by.entity, fields), (feed,))
+        feed = Feed(of.name, fact.by.fields, fact_inputs(fact) | _raised(of))
+        node = Node(
+            stream.name, name, frozenset(fields) | _raised(stream), gives, fact, Key(fact.by.entity, fields), (feed,)
+        )  # fmt: skip
         self.found.update({(stream.name, given): node for given in gives})
         self.need(stream, fields)
         self.need(of, feed.needs)
+
+
+def _raised(stream: Stream) -> frozenset[str]:
+    return frozenset() if stream.pattern is None else frozenset({RAISED})

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from dataflows.carry import carried
-from dataflows.needs import Key, Node, nodes_of, readings
+from dataflows.needs import Key, Node, nodes_of, passed_facts, readings
 from dataflows.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Wave
 from models.application.resolved import Application, Feature, Pattern, Score, Stream
 
@@ -26,8 +26,10 @@ class _Planner:
         self.application = application
         self.waiting = nodes
         self.have = {name: set(stream.fields) for name, stream in application.streams.items()}
+        self.have.update({name: set() for name in application.flags_of})
         self.prelude: dict[str, list[Step]] = {name: [] for name in application.streams}
         self.last = dict.fromkeys(application.streams, SOURCE)
+        self.used = {node.stream for node in nodes} | {feed.stream for node in nodes for feed in node.feeds}
         self.stages: list[Stage] = []
         self.targets: dict[tuple[int, str], list[tuple[int, int]]] = {}
 
@@ -39,8 +41,8 @@ class _Planner:
             self._add_stage()
         targets = {origin: tuple(found) for origin, found in self.targets.items()}
         prelude = {name: tuple(steps) for name, steps in self.prelude.items()}
-        columns, wanted = carried(self.application, self.stages, prelude, targets, outputs, self.last)
-        return Plan(self.application, tuple(self.stages), prelude, targets, columns, wanted, outputs, dict(self.last))
+        columns, wanted, passed = carried(self.application, self.stages, prelude, targets, outputs, self.last)
+        return Plan(self.application, tuple(self.stages), prelude, targets, columns, wanted, outputs, dict(self.last), passed)
 
     def _place_unkeyed(self, stage: Stage | None) -> bool:
         """Place what takes a row alone and can be computed now; whether anything was."""
@@ -52,12 +54,18 @@ class _Planner:
         for node in ready:
             assert isinstance(node.step, Derive | Lookup)
             (self.prelude[node.stream] if stage is None else stage.steps).append(node.step)
-            self._done(node)
+            self._done(node, stage)
         return bool(ready)
 
-    def _done(self, node: Node) -> None:
+    def _done(self, node: Node, stage: Stage | None) -> None:
         self.have[node.stream] |= node.gives
         self.waiting.remove(node)
+        if stage is not None and isinstance(node.step, Pattern) and node.name in self.used:
+            # Rows of its flags are there from now on, under the key by which it was evaluated.
+            flags = self.application.flags_of[node.name]
+            self.have[node.name] |= {*flags.fields, *passed_facts(self.application, flags)}
+            self.last[node.name] = stage.index
+            stage.fields[node.name] = node.key.fields if node.key is not None else ()
 
     def _add_stage(self) -> None:
         before = {name: set(columns) for name, columns in self.have.items()}
@@ -90,7 +98,7 @@ class _Planner:
                 chosen.append(node)
         self._append(stage, chosen)
         for node in chosen:
-            self._done(node)
+            self._done(node, stage)
         return bool(chosen)
 
     def _fits(self, stage: Stage, stream: str, key: Key) -> bool:
@@ -128,7 +136,9 @@ class _Planner:
             elif isinstance(step, Scoring):
                 self._feed(stage, step.scores)
         for stream, fields in stage.fields.items():
-            self._target((self.last[stream], stream), stage.index, stage.lane(stream, fields, primary=True))
+            lane = stage.lane(stream, fields, primary=True)
+            if self.last[stream] != stage.index:
+                self._target((self.last[stream], stream), stage.index, lane)
         for stream in stage.fields:
             self.last[stream] = stage.index
 

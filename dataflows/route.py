@@ -65,7 +65,7 @@ class Router:
         columns.update({name: batch.columns[name] for name in (VERSION, CHANGE, DIGEST) if name in batch.columns})
         columns[KEY] = Column(STRING, strings, valid)
         columns[HASH] = Column(INT, hashes(strings).view(np.int64))
-        return Batch(batch.source, batch.time, batch.partition, batch.offset, columns, batch.rows), valid
+        return Batch(batch.source, batch.time, batch.partition, batch.offset, columns, batch.rows, batch.order), valid
 
 
 def shard_of(hash_: NDArray[np.uint64], shards: int) -> NDArray[np.int64]:

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dataflows.asof import Asked, DeadlineValues, deadline_reads, nothing_as_of
 from dataflows.batch import AFTER_ALL, BEFORE_ALL, Batch, Bound
 from dataflows.eviction import ClockHand, Sweep
-from dataflows.evidence import EvidenceMaker
+from dataflows.evidence import CORRELATION, FLAG_ID, EvidenceMaker
+from dataflows.flags import Flags
+from dataflows.needs import pattern_needs
 from dataflows.operators.keys import KeyTable
-from dataflows.operators.machine import GuardAt, PatternMachine
-from dataflows.operators.reorder import Chunk, Part, Reorder
+from dataflows.operators.machine import Given, PatternMachine
+from dataflows.operators.reorder import Chunk, Part, Reorder, merged
 from dataflows.operators.suppress import numeric_types
 from dataflows.operators.versions import Versions
 from dataflows.operators.windows import Windows
 from dataflows.operators.zscore import ZScores
 from dataflows.steps import Derive, Lookup, Plan, Scoring, Stage, Wave
 from models.application.resolved import Feature, Pattern, Score, Stream, Table
-from models.events.evidence import Evidence
 from models.events.hit import Hit
 from models.values.column import Column, nulls
 
@@ -35,6 +37,10 @@ DIGEST = "\0digest"
 """The column that tells a table's rows apart by all their declared fields (int)."""
 CHANGE = "\0change"
 """The column with a table change's kind, as ``dataflows.operators.versions.coded`` (int)."""
+
+
+NOTHING = Chunk(np.zeros(0, np.int64), ())
+"""No rows: a pass for deadlines alone."""
 
 
 class Item(NamedTuple):
@@ -101,10 +107,11 @@ class Shard:
         application = plan.application
         self.windows = {id(step): Windows(step.features) for step in stage.steps if isinstance(step, Wave)}
         self.scores = {id(step): ZScores(step.scores) for step in stage.steps if isinstance(step, Scoring)}
-        self.machines = {
-            step.name: PatternMachine(step, numeric_types(application.streams[step.on]))
-            for step in stage.steps if isinstance(step, Pattern)
+        self.machines = {step.name: self._machine(step) for step in stage.steps if isinstance(step, Pattern)}
+        self.flags = {
+            name: Flags(plan, application.patterns[name], self.keys) for name in self.machines if name in plan.passed
         }  # fmt: skip
+        self.reads_at_deadlines = {id(step): deadline_reads(stage, step) for step in stage.steps if isinstance(step, Wave)}
         self.tables = {
             lane.source: Versions({
                 name: spec.type for name, spec in application.tables[lane.source].fields.items()
@@ -113,6 +120,14 @@ class Shard:
             for index, lane in enumerate(stage.lanes) if lane.table
         }  # fmt: skip
 
+    def _machine(self, pattern: Pattern) -> PatternMachine:
+        plan, stream = self.plan, self.plan.application.stream(pattern.on)
+        names = {*pattern_needs(plan.application, pattern), *plan.passed.get(pattern.name, ())}
+        if stream.pattern is not None:
+            names |= {FLAG_ID, CORRELATION}
+        return PatternMachine(pattern, numeric_types(stream), plan.depth(pattern.on), names, self.evidence.reader(pattern),
+                              self._source)  # fmt: skip
+
     def take(self, items: Sequence[Item]) -> Outcome:
         """Take rows and bounds; give all that has become certain."""
         for item in items:
@@ -120,12 +135,12 @@ class Shard:
         bound = self.reorder.watermark
         chunk = self.reorder.release()
         outcome = Outcome(bound)
+        if chunk is None and any(machine.ripe(bound.time) for machine in self.machines.values()):
+            chunk = NOTHING
         if chunk is not None:
             before = len(self.keys)
             _Pass(self, chunk, outcome).run()
             self._evict(bound.time, len(chunk), len(self.keys) - before)
-        elif self.machines:
-            self._deadlines(outcome)
         self._suppressed(outcome)
         return outcome
 
@@ -173,21 +188,6 @@ class Shard:
             operator.evict(slots)
         self.keys.remove(slots)
 
-    def _deadlines(self, outcome: Outcome) -> None:
-        for step in self.stage.steps:
-            if isinstance(step, Pattern):
-                hits = self.machines[step.name].advance(outcome.bound.time, self._guard_at(step))
-                outcome.hits.extend(Found(step, hit, self.keys.key(hit.slot)) for hit in hits)
-
-    def _guard_at(self, pattern: Pattern) -> GuardAt:
-        """A guard at a deadline, by what its last event knew."""
-
-        def passes(slot: int, time: int, last: Evidence) -> bool:
-            inside = pattern.active is None or pattern.active.calendar.contains(time) == pattern.active.inside
-            return inside and (pattern.guard is None or pattern.guard.row(last.values) is True)
-
-        return passes
-
     def _suppressed(self, outcome: Outcome) -> None:
         for name, machine in self.machines.items():
             outcome.suppressed[name] = machine.suppressed - self.told.get(name, 0)
@@ -210,10 +210,13 @@ class _Pass:
         self.slots = {part.lane: self._slots_of(part) for part in chunk.parts}
         self.primary = {lane.source: index for index, lane in enumerate(self.stage.lanes) if lane.primary and index in self.parts}
         self.slot = self._spread_slots()
+        self.time = chunk.time
+        self.raised: dict[int, Batch] = {}
+        self.asof: dict[str, DeadlineValues] = {}
 
     def run(self) -> None:
         """Take the steps, then pass rows on."""
-        for table, versions in self.shard.tables.items():
+        for table, versions in self.shard.tables.items() if self.n else ():
             self._changes(table, versions)
         for step in self.stage.steps:
             match step:
@@ -271,22 +274,50 @@ class _Pass:
             self.columns[lane][step.column] = step.expression.column(self.columns[lane], len(self.parts[lane].batch))
 
     def _wave(self, step: Wave) -> None:
-        found = self.shard.windows[id(step)].process(
-            self.slot,
-            self.chunk.time,
-            {(fact.of, fact.by.fields): self._adds(fact) for fact in step.features},
-            {fact.name: self._reads(step.readers[fact.name]) for fact in step.features},
-            {fact.name: self._value(fact) for fact in step.features if fact.value is not None},
-            {fact.name: self._where(fact) for fact in step.features if fact.where is not None},
-            self._event_columns(step),
-        )
+        self._merge()
+        asked = self._asked(step)
+        if not self.n and not len(asked):
+            return
+        slot, time = self.slot, self.time
+        adds = {(fact.of, fact.by.fields): self._adds(fact) for fact in step.features}
+        reads = {fact.name: self._reads(step.readers[fact.name]) for fact in step.features}
+        values = {fact.name: self._value(fact) for fact in step.features if fact.value is not None}
+        where = {fact.name: self._where(fact) for fact in step.features if fact.where is not None}
+        events = self._event_columns(step)
+        if len(asked):
+            slot, time, adds, reads, values, where, events = asked.among(slot, time, adds, reads, values, where, events)
+        found = self.shard.windows[id(step)].process(slot, time, adds, reads, values, where, events)
+        if len(asked):
+            found = self._answered(step, asked, found)
         for fact in step.features:
             self._give(fact.name, step.readers[fact.name], found, fact.event_fields if fact.event else ())
 
+    def _asked(self, step: Wave) -> Asked:
+        """All moments at which a deadline might ask for features of this wave."""
+        asked = Asked(self.time)
+        for pattern, _ in self.shard.reads_at_deadlines[id(step)]:
+            trigger = self.shard.machines[pattern.name].trigger
+            asked.add(pattern.name, *trigger.deadlines(), self.outcome.bound.time)
+            lane = self.primary.get(pattern.on)
+            if lane is not None:
+                due = self.parts[lane].batch.time + trigger.hold
+                asked.add(pattern.name, self.slots[lane], due, self.outcome.bound.time)
+        return asked.sorted()
+
+    def _answered(self, step: Wave, asked: Asked, found: Mapping[str, Column]) -> dict[str, Column]:
+        """Note what deadlines asked for; the features of the rows alone."""
+        for pattern, columns in self.shard.reads_at_deadlines[id(step)]:
+            known = self.asof.setdefault(pattern.name, DeadlineValues(*asked.of(pattern.name)))
+            known.columns.update({column: found[name].take(asked.places(pattern.name)) for column, name in columns.items()})
+        return {name: column.take(asked.rows) for name, column in found.items()}
+
     def _scoring(self, step: Scoring) -> None:
+        self._merge()
+        if not self.n:
+            return
         found = self.shard.scores[id(step)].process(
             self.slot,
-            self.chunk.time,
+            self.time,
             {(score.of or "", score.by.fields): self._adds(score) for score in step.scores},
             {score.name: self._reads(step.readers[score.name]) for score in step.scores},
             {score.name: self._value(score) for score in step.scores},
@@ -294,6 +325,18 @@ class _Pass:
         )
         for score in step.scores:
             self._give(score.name, step.readers[score.name], found, ())
+
+    def _merge(self) -> None:
+        """Put rows of flags that were raised on the way among all others, in the total order."""
+        if not self.raised:
+            return
+        ready = {lane: [part.batch.with_columns(self.columns[lane])] for lane, part in self.parts.items()}
+        slots = {lane: self.slots[lane] for lane in self.parts}
+        self.raised = {}
+        chunk = merged(ready)
+        self.parts = {part.lane: part for part in chunk.parts}
+        self.n, self.time, self.slots = len(chunk), chunk.time, slots
+        self.slot = self._spread_slots()
 
     def _lane_of(self, fact: Feature | Score) -> int | None:
         for index, lane in enumerate(self.stage.lanes):
@@ -339,7 +382,7 @@ class _Pass:
             if fact.event:
                 lane = self._lane_of(fact)
                 for name in fact.event_fields:
-                    type_ = self.shard.plan.application.streams[fact.of].fields[name].type
+                    type_ = self.shard.plan.application.stream(fact.of).fields[name].type
                     given = None if lane is None else self.columns[lane][name]
                     columns[name] = nulls(type_, self.n) if given is None or lane is None else self._spread(given, lane)
         return columns
@@ -372,27 +415,36 @@ class _Pass:
                 self.columns[lane][column + suffix] = whole if at is None else whole.take(at)
 
     def _pattern(self, pattern: Pattern) -> None:
-        lane = self.primary.get(pattern.on)
         machine = self.shard.machines[pattern.name]
-        guard_at = self.shard._guard_at(pattern)
-        if lane is None:
-            hits = machine.advance(self.outcome.bound.time, guard_at)
-        else:
-            hits = self._step(pattern, machine, lane, guard_at)
+        lane = self.primary.get(pattern.on)
+        until = self.outcome.bound.time
+        if lane is None and not machine.ripe(until):
+            return
+        known = self.asof.get(pattern.name)
+        hits = machine.step(None if lane is None else self._given(pattern, lane), until, known.at if known else nothing_as_of)
         self.outcome.hits.extend(Found(pattern, hit, self.shard.keys.key(hit.slot)) for hit in hits)
+        if hits and pattern.name in self.shard.flags:
+            slots, batch = self.shard.flags[pattern.name].rows(hits, machine.sources(hits))
+            self._insert(pattern.name, slots, batch)
+        machine.settle()
 
-    def _step(self, pattern: Pattern, machine: PatternMachine, lane: int, guard_at: GuardAt) -> list[Hit]:
+    def _insert(self, pattern: str, slots: NDArray[np.int64], batch: Batch) -> None:
+        """Take rows of a pattern's flags as a lane of this stage."""
+        lane = next(index for index, lane in enumerate(self.stage.lanes) if lane.source == pattern and lane.primary)
+        self.parts[lane] = Part(lane, batch, None)
+        self.columns[lane], self.slots[lane] = dict(batch.columns), slots
+        self.primary[pattern] = lane
+        self.raised[lane] = batch
+
+    def _given(self, pattern: Pattern, lane: int) -> Given:
         batch, columns, slots = self.parts[lane].batch, self.columns[lane], self.slots[lane]
-        rows: NDArray[np.int64] | None = None
         if (slots < 0).any():
             rows = np.flatnonzero(slots >= 0)
             batch, slots = batch.take(rows), slots[rows]
             columns = {name: column.take(rows) for name, column in columns.items()}
         when = _true(pattern.when.column(columns, len(batch)))
         clear = None if pattern.clear is None else _true(pattern.clear.column(columns, len(batch)))
-        passes = self._passes(pattern, batch, columns)
-        evidence = self.shard.evidence.reader(pattern, batch, columns)
-        return machine.step(slots, batch.time, when, clear, passes, evidence, guard_at, self.outcome.bound.time)
+        return Given(slots, batch, columns, when, clear, self._passes(pattern, batch, columns))
 
     def _passes(self, pattern: Pattern, batch: Batch, columns: Mapping[str, Column]) -> NDArray[np.bool_] | None:
         passes: NDArray[np.bool_] | None = None
@@ -414,7 +466,7 @@ class _Pass:
             return
         batch = self.parts[lane].batch
         columns = {name: column for name, column in self.columns[lane].items() if name in needed}
-        self.outcome.rows.append((stream, Batch(batch.source, batch.time, batch.partition, batch.offset, columns, batch.rows)))
+        self.outcome.rows.append((stream, replace(batch, columns=columns)))
 
 
 def _true(column: Column) -> NDArray[np.bool_]:

@@ -84,7 +84,7 @@ class Plan:
     prelude: columns computed per stream before any stage; targets: where rows of a stream go after an origin (SOURCE or a
     stage's index), as (stage, lane); columns: what must be carried into each (stage, lane); wanted: the fields that decoding
     keeps for each source; outputs: the columns with which rows of a stream come out at the end; last: the last stage that
-    each stream's rows pass.
+    each stream's rows pass; passed: for each pattern whose flags are rows for others, the columns of its own rows that go along.
     """
 
     application: Application
@@ -95,6 +95,12 @@ class Plan:
     wanted: Mapping[str, frozenset[str]]
     outputs: Mapping[str, frozenset[str]]
     last: Mapping[str, int]
+    passed: Mapping[str, frozenset[str]] = field(default_factory=dict)
+
+    def depth(self, stream: str) -> int:
+        """How many numbers follow (time, partition, offset) in the order of a stream's rows."""
+        pattern = self.application.patterns.get(stream)
+        return 0 if pattern is None else self.depth(pattern.on) + (5 if pattern.has_deadlines else 2)
 
     @property
     def sources(self) -> tuple[str, ...]:

@@ -2,125 +2,244 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dataflows.batch import Batch, concat_batches
+from dataflows.held import SourceOf
+from dataflows.operators import kernels_trigger as k
+from dataflows.operators.store import EventStore
 from dataflows.operators.suppress import Suppressor
-from dataflows.operators.trigger import Look, Raised, Trigger
+from dataflows.operators.trigger import Raised, Trigger
 from models.application.resolved import Pattern
 from models.events.evidence import Evidence
-from models.events.hit import Hit, hit_from, hit_state
+from models.events.hit import Hit, Kind, deadline_order, hit_from, hit_state
+from models.values.column import Column
 from models.values.types import Type
 
-GuardAt = Callable[[int, int, Evidence], bool]
+Read = Callable[[Batch, Mapping[str, Column], int], Evidence]
+"""The evidence of a row of a batch with its columns."""
+AsOf = Callable[[int, int], Mapping[str, Any]]
+"""Features of the pattern's entity as of (slot, deadline), by column; empty where the pattern needs none."""
+
+
+class Given(NamedTuple):
+    """Rows of a pattern's stream in the total order: slot int64[n]; when, clear, passes (guard and calendar) bool[n]."""
+
+    slot: NDArray[np.int64]
+    batch: Batch
+    columns: Mapping[str, Column]
+    when: NDArray[np.bool_]
+    clear: NDArray[np.bool_] | None
+    passes: NDArray[np.bool_] | None
 
 
 class PatternMachine:
-    """State of one pattern for the keys of one shard."""
+    """State of one pattern for the keys of one shard.
 
-    def __init__(self, pattern: Pattern, types: Mapping[str, Type]) -> None:
+    types: of its stream's fields; depth: how many numbers extend its stream's order; names: the columns to keep of an event.
+    """
+
+    def __init__(
+        self, pattern: Pattern, types: Mapping[str, Type], depth: int, names: Iterable[str], read: Read, source_of: SourceOf
+    ) -> None:
         self.pattern = pattern
-        self.trigger = Trigger(pattern)
-        self.suppressor = Suppressor(pattern, types)
+        self.names = sorted(names)
+        self.read = read
+        self.store = EventStore(depth, source_of)
+        self.trigger = Trigger(pattern, self.store)
+        self.suppressor = Suppressor(pattern, types, self.show)
         self.guarded = 0
         self.raised: dict[int, Hit] = {}
+        self.given: Given | None = None
+        self.asof: AsOf = lambda slot, time: {}
+        self.pending: dict[int, int] = {}
+        self.pending_rows: list[int] = []
 
     @property
     def suppressed(self) -> int:
         """Hits that were held back or merged."""
         return self.suppressor.suppressed
 
-    def step(
-        self,
-        slot: NDArray[np.int64],
-        time: NDArray[np.int64],
-        when: NDArray[np.bool_],
-        clear: NDArray[np.bool_] | None,
-        passes: NDArray[np.bool_] | None,
-        look: Look,
-        guard_at: GuardAt,
-        until: int,
-    ) -> list[Hit]:
-        """Rows of the pattern's stream in the total order; deadlines fire before the rows at or after them."""
+    def ripe(self, until: int) -> bool:
+        """Whether a deadline up to ``until`` waits."""
+        return self.trigger.next_due <= until or self.suppressor.next_due <= until
+
+    def step(self, given: Given | None, until: int, asof: AsOf) -> list[Hit]:
+        """Rows (or none), deadlines before the rows at or after them, at the end those up to ``until``.
+
+        ``settle`` must follow: until then hits refer to kept events and to the rows in hand.
+        """
+        self.given, self.asof = given, asof
         out: list[Hit] = []
-        for raised in self.trigger.step(slot, time, when, clear, look, until):
-            out.extend(self.suppressor.due(raised.time))
-            out.extend(self._take(raised, passes, look, guard_at))
+        if given is not None and len(given.slot):
+            when, passes = given.when, given.passes
+            if self.trigger.plain and passes is not None:
+                self.guarded += int((when & ~passes).sum())
+                when, self.given = when & passes, given._replace(passes=None)
+            raised, kept = self.trigger.step(given.slot, given.batch.time, when, given.clear)
+            self.store.append(given.batch, given.columns, kept, self.names)
+            out.extend(self._take(raised))
+        out.extend(self._take(self.trigger.due(until)))
         out.extend(self.suppressor.due(until))
+        self._flush()
         return out
 
-    def advance(self, until: int, guard_at: GuardAt) -> list[Hit]:
-        """Deadlines up to ``until``."""
-        out: list[Hit] = []
-        for raised in self.trigger.due(until):
-            out.extend(self.suppressor.due(raised.time))
-            out.extend(self._take(raised, None, None, guard_at))
-        out.extend(self.suppressor.due(until))
-        return out
+    def sources(self, hits: Sequence[Hit]) -> Batch:
+        """The rows that hits take their fields from (not empty), in the hits' order, before ``settle``."""
+        rows = np.array([hit.row for hit in hits], np.int64)
+        kept = np.array([hit.at if hit.row < 0 else -1 for hit in hits], np.int64)
+        parts = []
+        if (rows >= 0).any():
+            assert self.given is not None
+            columns = {name: self.given.columns[name] for name in self.names}
+            parts.append(replace(self.given.batch, columns=columns).take(rows[rows >= 0]))
+        if (rows < 0).any():
+            parts.append(self.store.view().take(kept[rows < 0]))
+        return concat_batches(parts).take(np.argsort(np.argsort(rows < 0, kind="stable")))
+
+    def settle(self) -> None:
+        """Forget the events that nobody refers to any more."""
+        self.given = None
+        if self.store.crowded:
+            live = np.zeros(self.store.size, np.bool_)
+            self.trigger.mark(live)
+            self.suppressor.mark(live)
+            moved = self.store.sweep(live)
+            self.trigger.move(moved)
+            self.suppressor.move(moved)
+
+    def show(self, event: int) -> Evidence:
+        """The evidence of a kept event, by its position; of a row in hand, by -1 - row."""
+        position = event
+        if event >= self.store.size:
+            event = -1 - self.pending_rows[event - self.store.size]
+        if event < 0:
+            assert self.given is not None
+            return self.read(self.given.batch, self.given.columns, -1 - event)
+        view = self.store.view()
+        return self.read(view, view.columns, position)
+
+    def keep(self, row: int) -> int:
+        """Keep a row of the batch in hand; its position."""
+        if row not in self.pending:
+            self.pending[row] = self.store.size + len(self.pending_rows)
+            self.pending_rows.append(row)
+        return self.pending[row]
+
+    def events(self, raised: Raised) -> list[int]:
+        """What ``show`` reads of a raw hit's events."""
+        return list(self.trigger.chain(raised)) if raised.events else [-1 - raised.row]
+
+    def _take(self, found: Sequence[Raised]) -> Iterator[Hit]:
+        passes = None if self.given is None else self.given.passes
+        for raised in found:
+            if self.suppressor.waiting:
+                yield from self.suppressor.due(raised.time)
+            if raised.kind == k.CLEARED:
+                first = self.raised.pop(raised.slot, None)
+                if first is not None:
+                    yield from self.suppressor.take(_Raw(self, raised, None, first))
+                continue
+            values = None
+            if raised.kind == k.HELD:
+                values = {**self.show(self.events(raised)[-1]).values, **self.asof(raised.slot, raised.time)}
+                if not self._passes(raised.time, values):
+                    self.guarded += 1
+                    continue
+            elif passes is not None and not passes[raised.row]:
+                self.guarded += 1
+                continue
+            offer = _Raw(self, raised, values)
+            if self.pattern.on_clear:
+                self.raised[raised.slot] = replace(offer.hit(), evidence=(), values=None)
+            yield from self.suppressor.take(offer)
+
+    def _passes(self, time: int, values: Mapping[str, Any]) -> bool:
+        """Calendar and guard at a deadline."""
+        pattern = self.pattern
+        inside = pattern.active is None or pattern.active.calendar.contains(time) == pattern.active.inside
+        return inside and (pattern.guard is None or pattern.guard.row(values) is True)
+
+    def _flush(self) -> None:
+        """Keep the rows that bursts asked for."""
+        if self.pending_rows:
+            assert self.given is not None
+            self.store.append(self.given.batch, self.given.columns, np.array(self.pending_rows, np.int64), self.names)
+            self.pending, self.pending_rows = {}, []
 
     def snapshot(self) -> dict[str, Any]:
-        """All state as plain values."""
-        raised = [hit_state(hit) for hit in self.raised.values()]
-        return {"trigger": self.trigger.snapshot(), "suppressor": self.suppressor.snapshot(), "guarded": self.guarded,
-                "raised": raised}  # fmt: skip
+        """All state as arrays and plain values."""
+        return {"trigger": self.trigger.snapshot(), "suppressor": self.suppressor.snapshot(), "store": self.store.snapshot(),
+                "guarded": self.guarded, "raised": [hit_state(hit) for hit in self.raised.values()]}  # fmt: skip
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``snapshot`` gave."""
+        self.store.restore(state["store"])
         self.trigger.restore(state["trigger"])
         self.suppressor.restore(state["suppressor"])
         self.guarded = state["guarded"]
         self.raised = {hit.slot: hit for hit in map(hit_from, state["raised"])}
 
     def evictable(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:
-        """Whether nothing kept under each slot can influence any hit from time ``bound`` on; bool[m]."""
-        found = np.ones(len(slots), np.bool_)
-        if self.trigger.plain and self.suppressor.period is None:
-            return found
-        for i, slot in enumerate(slots.tolist()):
-            found[i] = self.trigger.evictable(slot, bound) and self.suppressor.evictable(slot, bound)
-        return found
+        """bool[m]: whether nothing kept under a slot counts at ``bound`` or later."""
+        return self.trigger.evictable(slots, bound) & self.suppressor.evictable(slots, bound)
 
     def evict(self, slots: NDArray[np.int64]) -> None:
-        """Make slots as if they had never been used."""
+        """Forget all that is kept under slots."""
+        self.trigger.evict(slots)
+        self.suppressor.evict(slots)
         for slot in slots.tolist():
-            for state in (self.trigger.keys, self.suppressor.keys, self.raised):
-                state.pop(slot, None)  # type: ignore[attr-defined]
+            self.raised.pop(slot, None)
 
-    def _take(self, raised: Raised, passes: NDArray[np.bool_] | None, look: Look | None, guard_at: GuardAt) -> Iterator[Hit]:
-        if raised.cleared:
-            if raised.slot in self.raised and look is not None:
-                yield from self.suppressor.hit(self._cleared(raised, look(raised.row)))
-            return
-        if raised.row < 0:
-            if not guard_at(raised.slot, raised.time, raised.events[-1]):
-                self.guarded += 1
-                return
-            hit = self._held(raised)
-        else:
-            if passes is not None and not passes[raised.row]:
-                self.guarded += 1
-                return
-            assert look is not None
-            hit = self._matched(raised, look)
-        if self.pattern.on_clear:
-            self.raised[raised.slot] = hit
-        yield from self.suppressor.hit(hit)
 
-    def _matched(self, raised: Raised, look: Look) -> Hit:
-        events = raised.events or (look(raised.row),)
-        last = events[-1]
-        return Hit("match", raised.slot, raised.time, (last.id,), events, len(events), {}, events[0], last,
-                   episode=(last.id,), row=raised.row)  # fmt: skip
+@dataclass(slots=True)
+class _Raw:
+    """A raw hit on offer to the suppression; its evidence is made when it is asked for."""
 
-    def _held(self, raised: Raised) -> Hit:
-        first = raised.events[0]
-        return Hit("match", raised.slot, raised.time, (first.id,), raised.events, len(raised.events), {}, first, None,
-                   deadline=raised.deadline, episode=(first.id,), episode_deadline=raised.deadline)  # fmt: skip
+    machine: PatternMachine
+    raised: Raised
+    values: Mapping[str, Any] | None
+    clears: Hit | None = None
+    made: Hit | None = None
 
-    def _cleared(self, raised: Raised, event: Evidence) -> Hit:
-        first = self.raised.pop(raised.slot)
-        return Hit("cleared", raised.slot, raised.time, (event.id,), (event,), 1, {}, event, event, episode=first.episode,
-                   episode_deadline=first.episode_deadline, episode_kind=first.kind, row=raised.row)  # fmt: skip
+    @property
+    def slot(self) -> int:
+        return self.raised.slot
+
+    @property
+    def moment(self) -> int:
+        return self.raised.time
+
+    @property
+    def kind(self) -> Kind:
+        return "cleared" if self.raised.kind == k.CLEARED else "match"
+
+    def hit(self) -> Hit:
+        if self.made is None:
+            self.made = self._hit()
+        return self.made
+
+    def keep(self) -> list[int]:
+        return [self.machine.keep(-1 - event) if event < 0 else event for event in self.machine.events(self.raised)]
+
+    def _hit(self) -> Hit:
+        raised, refs = self.raised, self.machine.events(self.raised)
+        events = tuple(self.machine.show(ref) for ref in refs)
+        first, last = events[0], events[-1]
+        if raised.kind == k.HELD:
+            order = deadline_order(raised.time, self.machine.pattern.place, first.order)
+            return Hit("match", raised.slot, raised.time, (first.id,), events, len(events), {}, first, None, deadline=raised.time,
+                       episode=(first.id,), episode_deadline=raised.time, at=refs[-1], order=order, values=self.values)  # fmt: skip
+        hit = Hit(self.kind, raised.slot, raised.time, (last.id,), events, len(events), {}, first, last, episode=(last.id,),
+                  row=raised.row, order=last.order)  # fmt: skip
+        return hit if self.clears is None else _ends(hit, self.clears)
+
+
+def _ends(hit: Hit, first: Hit) -> Hit:
+    """The end of the episode that ``first`` began."""
+    return replace(hit, episode=first.episode, episode_deadline=first.episode_deadline, episode_kind=first.kind)

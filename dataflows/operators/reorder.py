@@ -89,8 +89,10 @@ class Reorder:
 
 
 def in_order(batch: Batch) -> Batch:
-    """The rows of one batch sorted by (time, partition, offset)."""
+    """The rows of one batch sorted by (time, partition, offset) and what further orders derived rows."""
     time, partition = batch.time, batch.partition
+    if batch.order is not None:
+        return batch if len(batch) < 2 else batch.take(np.lexsort((*batch.order.T[::-1], batch.offset, partition, time)))
     if len(batch) < 2 or (bool(np.all(time[1:] >= time[:-1])) and _ties_in_order(batch)):
         return batch
     return batch.take(np.lexsort((batch.offset, partition, time)))
@@ -108,6 +110,7 @@ def merged(ready: dict[int, list[Batch]]) -> Chunk:
     order = np.lexsort(
         (
             np.concatenate([np.full(len(batch), lane) for lane, batch in zip(lanes, batches, strict=True)]),
+            *_further(batches),
             np.concatenate([batch.offset for batch in batches]),
             np.concatenate([batch.partition for batch in batches]),
             time,
@@ -128,6 +131,20 @@ def _parts(lanes: Sequence[int], batches: Sequence[Batch], rank: NDArray[np.int6
             at, batch = at[sort], batch.take(sort)
         parts.append(Part(lane, batch, at))
     return parts
+
+
+def _further(batches: Sequence[Batch]) -> list[NDArray[np.int64]]:
+    """What orders rows after (time, partition, offset), the last number first; -1, before all others, where there is none."""
+    depth = max(0 if batch.order is None else batch.order.shape[1] for batch in batches)
+    if not depth:
+        return []
+    whole = np.full((sum(len(batch) for batch in batches), depth), -1, np.int64)
+    begin = 0
+    for batch in batches:
+        if batch.order is not None:
+            whole[begin : begin + len(batch), : batch.order.shape[1]] = batch.order
+        begin += len(batch)
+    return list(whole.T[::-1])
 
 
 def _ties_in_order(batch: Batch) -> bool:

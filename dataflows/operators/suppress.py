@@ -2,28 +2,59 @@
 
 from __future__ import annotations
 
+import heapq
 import math
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
 
 from models.application.resolved import Pattern, Stream
-from models.events.evidence import Evidence, evidence_from
-from models.events.hit import Hit, hit_from, hit_state
-from models.values.types import Kind, Type
+from models.events.evidence import Evidence
+from models.events.hit import Hit, Kind, deadline_order, hit_from, hit_state
+from models.values import types
+from models.values.types import Type
+
+NEVER = 2**63 - 1
+"""A deadline that never comes."""
+Show = Callable[[Any], Evidence]
+"""From what a burst keeps of an event to the event's evidence."""
+
+
+class Offer(Protocol):
+    """A hit that may go out; nothing of its events is read before that is sure."""
+
+    @property
+    def slot(self) -> int:
+        """The key's slot."""
+
+    @property
+    def moment(self) -> int:
+        """When it would go out, in microseconds of event time."""
+
+    @property
+    def kind(self) -> Kind:
+        """What kind of hit it is."""
+
+    def hit(self) -> Hit:
+        """The hit with all its evidence."""
+
+    def keep(self) -> list[Any]:
+        """Its events as a burst keeps them: what orders them and ``Show`` reads."""
 
 
 @dataclass(slots=True)
 class Burst:
-    """Hits that wait to go out as one flag."""
+    """Hits that wait to go out as one flag; ``events`` as ``Offer.keep`` gives them."""
 
     first: Hit
-    last: Hit
     due: int
-    order: int
-    events: list[Evidence] = field(default_factory=list)
+    number: int
+    events: list[Any]
     count: int = 0
 
 
@@ -41,163 +72,135 @@ class _Key:
 class Suppressor:
     """The suppression of one pattern; ``types`` are its stream's fields, for exact sums over evidence."""
 
-    def __init__(self, pattern: Pattern, types: Mapping[str, Type]) -> None:
+    def __init__(self, pattern: Pattern, types: Mapping[str, Type], show: Show) -> None:
         self.pattern = pattern
         self.rules = pattern.suppress
         self.types = {name: type_ for name, type_ in types.items() if type_.is_number}
+        self.show = show
         self.keys: dict[int, _Key] = {}
-        self.waiting: set[int] = set()
-        self.order = 0
+        self.waiting: list[tuple[int, tuple[int, ...], int, int]] = []
+        self.bursts = 0
         self.suppressed = 0
         rules = pattern.suppress
         self.period = rules.cooldown or rules.debounce or rules.batch_over or rules.limit_over
 
-    def hit(self, hit: Hit) -> Iterator[Hit]:
+    def take(self, offer: Offer) -> Iterator[Hit]:
         """Take a hit; what goes out because of it."""
         if self.period is None:
-            yield self.summed(hit)
+            yield self.summed(offer.hit())
             return
-        key = self.keys.setdefault(hit.slot, _Key())
-        self._episode(key, hit)
-        if hit.kind == "cleared":
-            yield self.summed(self._in_episode(key, hit))
-        elif self.rules.debounce or self.rules.batch_over:
-            yield from self._collect(key, hit)
+        key = self.keys.setdefault(offer.slot, _Key())
+        if offer.kind == "cleared":
+            yield self.summed(offer.hit())
+            return
+        self._episode(key, offer)
+        if self.rules.debounce or self.rules.batch_over:
+            yield from self._collect(key, offer)
         elif self.rules.cooldown:
-            yield from self._cool(key, hit)
+            yield from self._cool(key, offer)
         else:
-            yield from self._limited(key, self._in_episode(key, hit))
+            yield from self._limited(key, offer.moment, 0, lambda: self.summed(self._in_episode(key, offer.hit())))
+
+    @property
+    def next_due(self) -> int:
+        """The first deadline that may wait."""
+        return self.waiting[0][0] if self.waiting else NEVER
 
     def due(self, until: int) -> Iterator[Hit]:
-        """Bursts whose time has come, in order of their deadlines."""
-        if not self.waiting:
-            return
-        bursts = [
-            (burst.due, burst.order, slot) for slot in self.waiting if (burst := self.keys[slot].burst) and burst.due <= until
-        ]
-        for _, _, slot in sorted(bursts):
-            yield from self._release(self.keys[slot])
+        """Bursts whose time has come, in order of their deadlines, then of their first events."""
+        while self.waiting and self.waiting[0][0] <= until:
+            _, order, slot, number = heapq.heappop(self.waiting)
+            key = self.keys.get(slot)
+            if key is None or key.burst is None or key.burst.number != number:
+                continue
+            if key.burst.due > until:
+                heapq.heappush(self.waiting, (key.burst.due, order, slot, number))
+            else:
+                yield from self._release(key, None)
 
-    def summed(self, hit: Hit, events: Sequence[Evidence] | None = None, count: int | None = None, most: int | None = None) -> Hit:
+    def summed(self, hit: Hit, most: int | None = None) -> Hit:
         """A hit with exact counts and sums over all its evidence, of which the last are kept."""
-        found = list(hit.evidence if events is None else events)
+        found = hit.evidence
         kept = found[-(most or self.pattern.evidence_last) :]
-        return _with(hit, evidence=kept, evidence_count=len(found) if count is None else count, evidence_sum=self._sums(found))
+        return _with(hit, evidence=kept, evidence_count=len(found), evidence_sum=self._sums(found))
 
-    def evictable(self, slot: int, bound: int) -> bool:
-        """Whether nothing kept under a slot can influence any flag from time ``bound`` on."""
-        key = self.keys.get(slot)
-        if key is None or self.period is None:
-            return True
-        over = self.rules.limit_over or 0
-        return (
-            key.burst is None
-            and (key.until is None or key.until <= bound)
-            and (not key.suppressed or key.forget is None or key.forget <= bound)
-            and all(passed <= bound - over for passed in key.passed)
-            and (key.episode is None or (self.pattern.clear is None and bound - key.last_hit >= self.period))
-        )
-
-    def snapshot(self) -> dict[str, Any]:
-        """All state as plain values."""
-        keys = {}
-        for slot, key in self.keys.items():
-            burst = key.burst and {
-                **{name: getattr(key.burst, name) for name in ("due", "order", "count")},
-                "first": hit_state(key.burst.first), "last": hit_state(key.burst.last),
-                "events": [asdict(event) for event in key.burst.events],
-            }  # fmt: skip
-            plain = {name: getattr(key, name) for name in ("until", "forget", "suppressed", "last_hit")}
-            episode = key.episode and hit_state(key.episode)
-            keys[slot] = {**plain, "burst": burst, "passed": list(key.passed), "episode": episode}
-        return {"order": self.order, "suppressed": self.suppressed, "keys": keys}
-
-    def restore(self, state: Mapping[str, Any]) -> None:
-        """Take over what ``snapshot`` gave."""
-        self.order, self.suppressed = state["order"], state["suppressed"]
-        for slot, values in state["keys"].items():
-            key = self.keys[slot] = _Key(**{**values, "passed": deque(values["passed"]), "burst": None, "episode": None})
-            key.episode = values["episode"] and hit_from(values["episode"])
-            if burst := values["burst"]:
-                events = [evidence_from(event) for event in burst["events"]]
-                key.burst = Burst(**{**burst, "first": hit_from(burst["first"]), "last": hit_from(burst["last"]), "events": events})
-                self.waiting.add(slot)
-
-    def _cool(self, key: _Key, hit: Hit) -> Iterator[Hit]:
-        if key.until is not None and hit.moment < key.until:
-            self._count(key)
-            return
+    def _cool(self, key: _Key, offer: Offer) -> Iterator[Hit]:
         assert self.rules.cooldown is not None
-        hit = self._in_episode(key, hit)
-        before, key.suppressed = self._remembered(key, hit.moment), 0
-        key.until = hit.moment + self.rules.cooldown
-        yield from self._limited(key, _with(hit, suppressed=before))
+        if key.until is not None and offer.moment < key.until:
+            self._count(key, 1, key.until + self.rules.cooldown)
+            return
+        before, key.suppressed = self._remembered(key, offer.moment), 0
+        key.until = offer.moment + self.rules.cooldown
+        yield from self._limited(key, offer.moment, before, lambda: self.summed(self._in_episode(key, offer.hit())))
 
-    def _collect(self, key: _Key, hit: Hit) -> Iterator[Hit]:
+    def _collect(self, key: _Key, offer: Offer) -> Iterator[Hit]:
         rules = self.rules
-        if key.burst is not None and hit.moment >= key.burst.due:
-            yield from self._release(key)
         if key.burst is None:
-            self.order += 1
-            due = hit.moment + (rules.debounce or rules.batch_over or 0)
-            key.burst = Burst(self._in_episode(key, hit), hit, due, self.order)
-            self.waiting.add(hit.slot)
+            hit = self._in_episode(key, offer.hit())
+            self.bursts += 1
+            due = offer.moment + (rules.debounce or rules.batch_over or 0)
+            key.burst = Burst(hit, due, self.bursts, [])
+            heapq.heappush(self.waiting, (due, hit.order, offer.slot, self.bursts))
         burst = key.burst
-        burst.events.extend(hit.evidence)
+        burst.events.extend(event for event in offer.keep() if not burst.events or event > burst.events[-1])
         burst.count += 1
-        burst.last = hit
         if rules.debounce:
             latest = math.inf if rules.max_wait is None else burst.first.moment + rules.max_wait
-            burst.due = int(min(hit.moment + rules.debounce, latest))
+            burst.due = int(min(offer.moment + rules.debounce, latest))
         elif rules.batch_max is not None and burst.count >= rules.batch_max:
-            burst.due = hit.moment
-            yield from self._release(key)
+            burst.due = offer.moment
+            yield from self._release(key, offer.hit())
 
-    def _release(self, key: _Key) -> Iterator[Hit]:
+    def _release(self, key: _Key, last: Hit | None) -> Iterator[Hit]:
+        """One flag for a burst: at its deadline, or with the ``last`` hit that it had room for."""
         burst = key.burst
         assert burst is not None
         key.burst = None
-        self.waiting.discard(burst.first.slot)
         merged = burst.count - 1
         self.suppressed += merged
-        most = self.rules.batch_max if self.rules.batch_over else None
-        whole = self.summed(burst.first, burst.events, None, most)
-        whole = _with(whole, moment=burst.due, completing=None if self.rules.debounce else burst.last.completing, row=-1)
         before, key.suppressed = self._remembered(key, burst.due), 0
-        yield from self._limited(key, _with(whole, suppressed=before + merged), summed=True)
+        yield from self._limited(key, burst.due, before + merged, lambda: self._whole(burst, last))
 
-    def _limited(self, key: _Key, hit: Hit, *, summed: bool = False) -> Iterator[Hit]:
+    def _whole(self, burst: Burst, last: Hit | None) -> Hit:
+        whole = _with(burst.first, evidence=[self.show(event) for event in burst.events], moment=burst.due)
+        if last is None:
+            order = deadline_order(burst.due, self.pattern.place, burst.first.evidence[0].order)
+            whole = _with(whole, completing=None, row=-1, at=burst.events[-1], order=order)
+        else:
+            whole = _with(whole, completing=last.completing, row=last.row, at=last.at, order=last.order, values=last.values)
+        return self.summed(whole, self.rules.batch_max if self.rules.batch_over else None)
+
+    def _limited(self, key: _Key, moment: int, before: int, hit: Callable[[], Hit]) -> Iterator[Hit]:
+        """Let a hit pass unless too many did; ``before``: how many were suppressed since the last flag."""
         rules = self.rules
         if rules.limit_count is not None and rules.limit_over is not None:
-            while key.passed and key.passed[0] <= hit.moment - rules.limit_over:
+            while key.passed and key.passed[0] <= moment - rules.limit_over:
                 key.passed.popleft()
             if len(key.passed) >= rules.limit_count:
-                key.until = key.passed[0] + rules.limit_over
-                self._count(key, 1 + hit.suppressed)
+                self._count(key, 1 + before, key.passed[0] + 2 * rules.limit_over)
                 return
-            key.passed.append(hit.moment)
-            if not rules.cooldown and not summed:
-                hit = _with(hit, suppressed=self._remembered(key, hit.moment))
-                key.suppressed = 0
-        yield hit if summed else self.summed(hit)
+            key.passed.append(moment)
+            if not (rules.cooldown or rules.debounce or rules.batch_over):
+                before, key.suppressed = self._remembered(key, moment), 0
+        found = hit()
+        yield _with(found, suppressed=before) if before else found
 
-    def _count(self, key: _Key, hits: int = 1) -> None:
+    def _count(self, key: _Key, hits: int, forget: int) -> None:
+        """Count suppressed hits, until one period after their period's end."""
         self.suppressed += 1
         key.suppressed += hits
-        assert self.period is not None
-        key.forget = (key.until or 0) + self.period
+        key.forget = forget if key.forget is None else max(key.forget, forget)
 
     def _remembered(self, key: _Key, now: int) -> int:
-        """Hits suppressed before; forgotten one period after their period's end."""
         return key.suppressed if key.forget is None or now < key.forget else 0
 
-    def _episode(self, key: _Key, hit: Hit) -> None:
+    def _episode(self, key: _Key, offer: Offer) -> None:
         """An episode lasts until the clear, or while its hits' gaps are smaller than the period."""
         assert self.period is not None
-        new = key.episode is None or (self.pattern.clear is None and hit.moment - key.last_hit >= self.period)
-        if new and hit.kind != "cleared":
-            key.episode = hit
-        key.last_hit = hit.moment
+        if self.pattern.clear is not None or key.episode is None or offer.moment - key.last_hit >= self.period:
+            # With a clear every hit begins one: the next can only come after the clear.
+            key.episode = _with(offer.hit(), evidence=(), values=None)
+        key.last_hit = offer.moment
 
     def _in_episode(self, key: _Key, hit: Hit) -> Hit:
         first = key.episode or hit
@@ -207,18 +210,79 @@ class Suppressor:
         sums: dict[str, Any] = {}
         for name, type_ in self.types.items():
             values = [event.fields[name] for event in events if event.fields.get(name) is not None]
-            if type_.kind is Kind.FLOAT:
+            if type_.kind is types.Kind.FLOAT:
                 sums[name] = math.fsum(values)
-            elif type_.kind is Kind.DECIMAL:
+            elif type_.kind is types.Kind.DECIMAL:
                 sums[name] = Decimal(sum(values)).scaleb(-type_.scale)
             else:
                 sums[name] = sum(values)
         return sums
 
+    def mark(self, live: NDArray[np.bool_]) -> None:
+        """Mark the kept events of bursts, where they are positions in a store."""
+        for burst in self._open():
+            live[burst.events] = True
+
+    def move(self, moved: NDArray[np.int64]) -> None:
+        """Follow kept events to where they were moved."""
+        for burst in self._open():
+            burst.events = moved[burst.events].tolist()
+
+    def _open(self) -> Iterator[Burst]:
+        for _, _, slot, number in self.waiting:
+            key = self.keys.get(slot)
+            if key is not None and key.burst is not None and key.burst.number == number:
+                yield key.burst
+
+    def snapshot(self) -> dict[str, Any]:
+        """All state as plain values."""
+        keys = {}
+        for slot, key in self.keys.items():
+            burst = key.burst and {**_plain(key.burst, "due", "number", "events", "count"), "first": hit_state(key.burst.first)}
+            episode = key.episode and hit_state(key.episode)
+            plain = _plain(key, "until", "forget", "suppressed", "last_hit")
+            keys[slot] = {**plain, "burst": burst, "passed": list(key.passed), "episode": episode}
+        return {"bursts": self.bursts, "suppressed": self.suppressed, "keys": keys}
+
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Take over what ``snapshot`` gave."""
+        self.bursts, self.suppressed, self.waiting, self.keys = state["bursts"], state["suppressed"], [], {}
+        for slot, values in state["keys"].items():
+            key = self.keys[slot] = _Key(**{**values, "passed": deque(values["passed"]), "burst": None, "episode": None})
+            key.episode = values["episode"] and hit_from(values["episode"])
+            if burst := values["burst"]:
+                key.burst = Burst(**{**burst, "first": hit_from(burst["first"]), "events": list(burst["events"])})
+                self.waiting.append((key.burst.due, key.burst.first.order, slot, key.burst.number))
+        heapq.heapify(self.waiting)
+
+    def evictable(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:
+        """bool[m]: whether nothing kept under a slot counts at ``bound`` or later."""
+        if self.period is None:
+            return np.ones(len(slots), np.bool_)
+        return np.array([self._over(self.keys.get(slot), bound) for slot in slots.tolist()], np.bool_)
+
+    def evict(self, slots: NDArray[np.int64]) -> None:
+        """Forget all that is kept under slots."""
+        for slot in slots.tolist():
+            self.keys.pop(slot, None)
+
+    def _over(self, key: _Key | None, bound: int) -> bool:
+        if key is None:
+            return True
+        over = self.rules.limit_over
+        passed = bool(key.passed) and over is not None and key.passed[-1] > bound - over
+        silent = self.period is not None and bound - key.last_hit >= self.period
+        remembered = key.suppressed > 0 and (key.forget is None or key.forget > bound)
+        return silent and not (passed or remembered or key.burst or (key.until or bound) > bound)
+
 
 def numeric_types(stream: Stream) -> dict[str, Type]:
     """The types of a stream's declared and derived fields."""
     return {**{name: spec.type for name, spec in stream.fields.items()}, **{n: e.type for n, e in stream.derive.items()}}
+
+
+def _plain(state: object, *names: str) -> dict[str, Any]:
+    return {name: getattr(state, name) for name in names}
 
 
 def _with(hit: Hit, **changes: Any) -> Hit:

@@ -2,163 +2,151 @@
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dataflows.operators import kernels_trigger as k
+from dataflows.operators.store import NEXT, EventStore
+from dataflows.operators.suppress import NEVER
 from models.application.resolved import Pattern
-from models.events.evidence import Evidence, evidence_from
 
 TTL = 90 * 86_400_000_000
 """Microseconds after a key's last event at which its state counts as absent."""
-Look = Callable[[int], Evidence]
+_NO_ROWS = np.zeros(0, np.int64)
 
 
-@dataclass(slots=True)
-class Raised:
+class Raised(NamedTuple):
     """A raw hit: a condition that held for a key, before guard and suppression.
 
-    row: the completing row, -1 where a deadline completed it; events: the TRUE events that satisfied it, in order.
+    kind: MATCH, CLEARED or HELD (at a deadline); row: the completing row, -1 without one; first, events: the chain of kept TRUE
+    events that satisfied it, and its length (0: its row alone).
     """
 
+    kind: int
     slot: int
     time: int
     row: int
-    cleared: bool = False
-    deadline: int | None = None
-    events: tuple[Evidence, ...] = ()
-
-
-@dataclass(slots=True)
-class _Key:
-    """What is remembered of one key."""
-
-    last: int
-    true: bool = False
-    raised: bool = False
-    recent: deque[Evidence | None] = field(default_factory=deque)
-    run: list[Evidence] = field(default_factory=list)
-    due: int | None = None
-    order: int = 0
+    first: int
+    events: int
 
 
 class Trigger:
-    """The trigger of one pattern on one shard."""
+    """The state of one pattern's trigger; TRUE events that a hold may still show are kept in ``store``."""
 
-    def __init__(self, pattern: Pattern) -> None:
-        self.pattern = pattern
-        self.plain = pattern.trigger == "each" and pattern.hold is None and pattern.clear is None
-        self.keys: dict[int, _Key] = {}
-        self.order = 0
+    def __init__(self, pattern: Pattern, store: EventStore) -> None:
+        hold = pattern.hold
+        self.store = store
+        self.plain = pattern.trigger == "each" and hold is None and pattern.clear is None
+        self.timed = hold is not None and hold.time is not None
+        how = k.EDGE if hold is None else k.COUNTED if hold.time is None else k.TIMED
+        self.settings = np.zeros(k.EACH + 1, np.int64)
+        self.settings[[k.HOW, k.TTL, k.CLEARS, k.EACH]] = how, TTL, pattern.clear is not None, pattern.trigger == "each"
+        if hold is not None:
+            self.settings[[k.HITS, k.OF, k.HOLD]] = hold.count, hold.of, hold.time or 0
+        self.state = np.zeros((0, k.WIDTH), np.int64)
+        self.queue = np.zeros((64, 3), np.int64)
+        self.ends = np.zeros(k.RUNS + 1, np.int64)
 
     def step(
-        self,
-        slot: NDArray[np.int64],
-        time: NDArray[np.int64],
-        when: NDArray[np.bool_],
-        clear: NDArray[np.bool_] | None,
-        look: Look,
-        until: int,
-    ) -> Iterator[Raised]:
-        """Raw hits of rows in order, deadlines before the rows at or after them; at the end those up to ``until``."""
+        self, slot: NDArray[np.int64], time: NDArray[np.int64], when: NDArray[np.bool_], clear: NDArray[np.bool_] | None
+    ) -> tuple[list[Raised], NDArray[np.int64]]:
+        """Rows in the total order, deadlines before the rows at or after them; raw hits, and the rows to keep in the store."""
+        n = len(slot)
         if self.plain:
-            for row in np.flatnonzero(when).tolist():
-                yield Raised(int(slot[row]), int(time[row]), row)
-            return
-        timed = self.pattern.hold is not None and self.pattern.hold.time is not None
-        for row, (s, t) in enumerate(zip(slot.tolist(), time.tolist())):
-            if timed:
-                yield from self.due(t)
-            yield from self._event(s, t, row, bool(when[row]), clear is not None and bool(clear[row]), look)
-        yield from self.due(until)
+            rows = np.flatnonzero(when)
+            found = zip(slot[rows].tolist(), time[rows].tolist(), rows.tolist())
+            return [Raised(k.MATCH, s, t, row, -1, 0) for s, t, row in found], _NO_ROWS
+        self._reserve(int(slot.max()) + 1 if n else 0, n)
+        out = np.empty((2 * n + int(self.ends[k.TAIL] - self.ends[k.HEAD]) + n, k.RAISED_WIDTH), np.int64)
+        kept = np.empty(n, np.int64)
+        made, keeping = k.step(
+            slot, time, when, when if clear is None else clear, self.settings, self.state, self.queue, self.ends, self.store.links,
+            self.store.size, kept, out,
+        )  # fmt: skip
+        return _raised(out[:made]), kept[:keeping]
 
-    def due(self, until: int) -> Iterator[Raised]:
+    @property
+    def next_due(self) -> int:
+        """The first deadline that waits."""
+        head = int(self.ends[k.HEAD])
+        return NEVER if head == self.ends[k.TAIL] else int(self.queue[head, 0])
+
+    @property
+    def hold(self) -> int:
+        """How long a condition must hold, in microseconds."""
+        return int(self.settings[k.HOLD])
+
+    def deadlines(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Slots and moments of all deadlines that wait."""
+        waiting = self.queue[self.ends[k.HEAD] : self.ends[k.TAIL]]
+        return waiting[:, 1], waiting[:, 0]
+
+    def due(self, until: int) -> list[Raised]:
         """Holds by time whose deadline has come, in order."""
-        if self.plain or self.pattern.hold is None or self.pattern.hold.time is None:
-            return
-        ready = [(key.due, key.order, s) for s, key in self.keys.items() if key.due is not None and key.due <= until]
-        for deadline, _, s in sorted(ready):
-            key = self.keys[s]
-            key.due = None
-            if len(key.run) > 1:
-                yield Raised(s, deadline, -1, deadline=deadline, events=tuple(key.run))
+        if self.next_due > until:
+            return []
+        out = np.empty((int(self.ends[k.TAIL] - self.ends[k.HEAD]), k.RAISED_WIDTH), np.int64)
+        return _raised(out[: k.due(until, self.settings, self.state, self.queue, self.ends, out, 0)])
 
-    def evictable(self, slot: int, bound: int) -> bool:
-        """Whether nothing kept under a slot can influence any hit from time ``bound`` on."""
-        key = self.keys.get(slot)
-        if key is None:
-            return True
-        fresh = not (key.true or key.raised or key.run or any(event is not None for event in key.recent))
-        return key.due is None and (fresh or bound - key.last >= TTL)
+    def chain(self, raised: Raised) -> Iterator[int]:
+        """The positions of the kept events that satisfied a hit, in order."""
+        at = raised.first
+        for _ in range(raised.events):
+            yield at
+            at = int(self.store.links[at, NEXT])
+
+    def mark(self, live: NDArray[np.bool_]) -> None:
+        """Mark the kept events that are still needed."""
+        k.mark(self.state, self.store.links, live)
+
+    def move(self, moved: NDArray[np.int64]) -> None:
+        """Follow kept events to where they were moved."""
+        k.move(self.state, moved)
+
+    def _reserve(self, slots: int, rows: int) -> None:
+        self.store.reserve(rows)
+        size = len(self.state)
+        if slots > size:
+            larger = np.zeros((max(slots, size * 3 // 2, 256), k.WIDTH), np.int64)
+            larger[:size] = self.state
+            self.state = larger
+        if not self.timed:
+            return
+        head, tail = int(self.ends[k.HEAD]), int(self.ends[k.TAIL])
+        if tail + rows > len(self.queue):
+            waiting = self.queue[head:tail]
+            self.queue = np.zeros((2 * (len(waiting) + rows), 3), np.int64)
+            self.queue[: len(waiting)] = waiting
+            self.ends[[k.HEAD, k.TAIL]] = 0, len(waiting)
 
     def snapshot(self) -> dict[str, Any]:
-        """All state as plain values."""
-        recent = {slot: [event and asdict(event) for event in key.recent] for slot, key in self.keys.items()}
-        keys = {slot: {**asdict(replace(key, recent=deque())), "recent": recent[slot]} for slot, key in self.keys.items()}
-        return {"order": self.order, "keys": keys}
+        """All state as arrays."""
+        waiting = self.queue[self.ends[k.HEAD] : self.ends[k.TAIL]]
+        return {"state": self.state.copy(), "queue": waiting.copy(), "runs": int(self.ends[k.RUNS])}
 
-    def restore(self, state: Mapping[str, Any]) -> None:
+    def restore(self, state: dict[str, Any]) -> None:
         """Take over what ``snapshot`` gave."""
-        self.order = state["order"]
-        for slot, values in state["keys"].items():
-            recent = deque(None if event is None else evidence_from(event) for event in values["recent"])
-            run = [evidence_from(event) for event in values["run"]]
-            self.keys[slot] = _Key(**{**values, "recent": recent, "run": run})
+        self.state, self.queue = state["state"].copy(), state["queue"].copy()
+        self.ends[:] = 0, len(self.queue), state["runs"]
 
-    def _event(self, s: int, t: int, row: int, true: bool, clears: bool, look: Look) -> Iterator[Raised]:
-        key = self.keys.get(s)
-        if key is None or t - key.last >= TTL:
-            key = self.keys[s] = _Key(t)
-        key.last = t
-        if clears:
-            yield from self._clear(s, t, row, key)
-            key.recent.clear()
-            key.true = true and not key.raised and key.true
-        hold = self.pattern.hold
-        events: tuple[Evidence, ...] = ()
-        if hold is None:
-            holds = true
-        elif hold.time is not None:
-            self._hold_time(t, row, true, key, hold.time, look)
-            return
-        else:
-            holds, events = self._hold_count(row, true, key, look)
-        first = holds and not key.true
-        key.true = holds
-        if self.pattern.clear is not None:
-            if holds and not key.raised and not clears:
-                key.raised = True
-                yield Raised(s, t, row, events=events)
-        elif holds and (first or self.pattern.trigger == "each"):
-            yield Raised(s, t, row, events=events)
+    def evictable(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:
+        """bool[m]: whether nothing kept under a slot counts at ``bound`` or later."""
+        free = np.ones(len(slots), np.bool_)
+        held = slots < len(self.state)
+        state = self.state[slots[held]]
+        seen, pending = (state[:, k.BITS] & k.SEEN) > 0, (state[:, k.BITS] & k.PENDING) > 0
+        old = state[:, k.LAST] <= bound - int(self.settings[k.TTL])
+        blank = (state[:, k.BITS] & ~k.SEEN == 0) & (state[:, k.COUNT] == 0)
+        free[held] = ~seen | ((old | blank) & ~pending)
+        return free
 
-    def _clear(self, s: int, t: int, row: int, key: _Key) -> Iterator[Raised]:
-        if key.raised:
-            key.raised = False
-            if self.pattern.on_clear:
-                yield Raised(s, t, row, cleared=True)
+    def evict(self, slots: NDArray[np.int64]) -> None:
+        """Forget all that is kept under slots."""
+        self.state[slots[slots < len(self.state)]] = 0
 
-    def _hold_count(self, row: int, true: bool, key: _Key, look: Look) -> tuple[bool, tuple[Evidence, ...]]:
-        hold = self.pattern.hold
-        assert hold is not None
-        key.recent.append(look(row) if true else None)
-        while len(key.recent) > hold.of:
-            key.recent.popleft()
-        events = tuple(event for event in key.recent if event is not None)
-        return true and len(events) >= hold.count, events
 
-    def _hold_time(self, t: int, row: int, true: bool, key: _Key, time: int, look: Look) -> None:
-        if not true:
-            key.run, key.due = [], None
-            return
-        if not key.run:
-            self.order += 1
-            key.due, key.order = t + time, self.order
-        if key.due is not None:
-            key.run.append(look(row))
-        elif len(key.run) > 1:
-            key.run = key.run[:2]
+def _raised(out: NDArray[np.int64]) -> list[Raised]:
+    return [Raised(*row) for row in out.tolist()] if len(out) else []

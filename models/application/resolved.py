@@ -76,7 +76,12 @@ class Join:
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """A stream of events. ``place``: its position in the order of streams, from 0; ``key``: of its changes, where known."""
+    """A stream of events. ``place``: its position in the order of streams, from 0; ``key``: of its changes, where known.
+
+    pattern: the pattern whose flags these are (None: events come in from outside); its fields are those of the completing
+    event (declared, derived, joined) and ``flag.severity``, ``flag.kind``, ``flag.steps``; shown: fields that evidence shows
+    beside those of the event's own row.
+    """
 
     name: str
     place: int
@@ -97,6 +102,8 @@ class Stream:
     joins: Mapping[str, Join] = field(default_factory=dict)
     derive: Mapping[str, Expression] = field(default_factory=dict)
     position: Position | None = None
+    pattern: str | None = None
+    shown: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,6 +259,12 @@ class Pattern:
     ruleset: str = ""
     position: Position | None = None
 
+    @property
+    def has_deadlines(self) -> bool:
+        """Whether a deadline may release its flags."""
+        timed = self.hold is not None and self.hold.time is not None
+        return timed or self.suppress.debounce is not None or self.suppress.batch_over is not None
+
 
 @dataclass(frozen=True, slots=True)
 class Storm:
@@ -294,3 +307,8 @@ class Application:
     warnings: tuple[str, ...] = ()
     text: str = ""
     sha256: str = ""
+    flags_of: Mapping[str, Stream] = field(default_factory=dict)
+
+    def stream(self, name: str) -> Stream:
+        """A stream of events, or of a pattern's flags."""
+        return self.streams[name] if name in self.streams else self.flags_of[name]

@@ -13,7 +13,7 @@ class Evidence:
 
     time: microseconds; fields: all declared and derived fields, stored values; values: everything that the pattern reads, by
     column name (fields, joins, features, scores), stored values; attributes: CloudEvents attributes and trace context that
-    came with it; order: (time, partition index, offset), its place in the total order.
+    came with it; order: (time, partition index, offset and, of a derived event, what follows), its place in the total order.
     """
 
     id: str
@@ -27,7 +27,11 @@ class Evidence:
     values: Mapping[str, Any] = field(default_factory=dict)
     attributes: Mapping[str, str] = field(default_factory=dict)
     correlation: str | None = None
-    order: tuple[int, int, int] = (0, 0, 0)
+    order: tuple[int, ...] = (0, 0, 0)
+
+    def __gt__(self, other: Evidence) -> bool:
+        """Whether it comes later in the total order."""
+        return self.order > other.order
 
 
 def evidence_from(state: Mapping[str, Any]) -> Evidence:

@@ -24,17 +24,21 @@ class FlagBuilder:
         self.application = application
         self.pattern = pattern
         self.runmode = "shadow" if pattern.mode == "shadow" else runmode
-        self.stream: Stream = application.streams[pattern.on]
+        self.stream: Stream = application.stream(pattern.on)
         self.major = int(pattern.version.split(".")[0])
         self.types = column_types(application, self.stream)
         self.entity = ",".join(pattern.by.entity)
+
+    def id(self, hit: Hit, key: Sequence[Any]) -> str:
+        """A flag's id alone."""
+        return self._id(hit.kind, self._key(key)[0], hit.anchor, hit.deadline)
 
     def build(self, hit: Hit, key: Sequence[Any], recorded: str) -> dict[str, Any]:
         """The flag of a hit; ``key`` holds the stored values of the pattern's key, ``recorded`` the wall-clock time."""
         text, shown = self._key(key)
         id_ = self._id(hit.kind, text, hit.anchor, hit.deadline)
         event = hit.completing or hit.evidence[-1]
-        severity = self._severity(event)
+        severity = self.severity(hit)
         time = hit.moment
         flag: dict[str, Any] = {
             "specversion": "1.0",
@@ -45,7 +49,7 @@ class FlagBuilder:
             "time": time_text(time),
             "datacontenttype": "application/json",
             "dataschema": f"urn:tocsin:schema:flag:v{self.major}",
-            "correlationid": hit.first.correlation or hit.first.id,
+            "correlationid": correlation(hit),
             "causationid": event.id,
             "traceparent": event.attributes.get("traceparent") or trace_parent(id_),
             "partitionkey": text,
@@ -87,18 +91,19 @@ class FlagBuilder:
             return id_
         return self._id(hit.episode_kind, key, hit.episode, hit.episode_deadline)
 
-    def _severity(self, event: Evidence) -> str:
+    def severity(self, hit: Hit) -> str:
+        """The first level whose condition holds, else medium."""
         for level, condition in self.pattern.severity:
-            if condition is None or condition.row(event.values) is True:
+            if condition is None or condition.row(_values(hit)) is True:
                 return level
         return "medium"
 
     def _data(self, hit: Hit, event: Evidence, severity: str, key: Mapping[str, Any]) -> dict[str, Any]:
         pattern = self.pattern
-        features, scores, enrichment = self._values(event)
+        features, scores, enrichment = self._values(_values(hit))
         return {
             "pattern": {
-                "name": pattern.name, "version": pattern.version, "kind": "condition", "title": self._title(event),
+                "name": pattern.name, "version": pattern.version, "kind": "condition", "title": self._title(_values(hit)),
                 "severity": severity, "labels": dict(pattern.labels), "runbook": pattern.runbook,
                 "description": pattern.description,
             },
@@ -118,9 +123,9 @@ class FlagBuilder:
             "suppressed": hit.suppressed,
         }  # fmt: skip
 
-    def _title(self, event: Evidence) -> str:
+    def _title(self, values: Mapping[str, Any]) -> str:
         parts = self.pattern.title.parts
-        return "".join(part if isinstance(part, str) else to_text(part.type, part.row(event.values)) for part in parts)
+        return "".join(part if isinstance(part, str) else to_text(part.type, part.row(values)) for part in parts)
 
     def _reasons(self, event: Evidence) -> list[dict[str, Any]]:
         return [
@@ -141,13 +146,13 @@ class FlagBuilder:
             "time": time_text(event.time), "role": event.role, "fields": fields,
         }  # fmt: skip
 
-    def _values(self, event: Evidence) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+    def _values(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         """The features, scores and joined columns that the pattern reads, under the names it reads them by."""
         features: dict[str, Any] = {}
         scores: dict[str, Any] = {}
         joined: dict[str, Any] = {}
         for column in sorted(self.pattern.reads):
-            value = event.values.get(column)
+            value = values.get(column)
             if found := _FACT.fullmatch(column):
                 self._fact(found[1], found[2], found[3], value, features, scores)
             elif "." in column and column not in self.stream.fields:
@@ -163,6 +168,16 @@ class FlagBuilder:
         own = role == self.pattern.by.role or feature.by.entity != self.pattern.by.entity
         type_ = feature.event_types[rest[1:]] if rest else feature.type
         features[(name if own else f"{name}[{role}]") + rest] = to_json(type_, value)
+
+
+def correlation(hit: Hit) -> str:
+    """The first contributing event's correlation id, else its id."""
+    return hit.first.correlation or hit.first.id
+
+
+def _values(hit: Hit) -> Mapping[str, Any]:
+    """What title and severity read: as of the deadline, or of the last event."""
+    return hit.values if hit.values is not None else (hit.completing or hit.evidence[-1]).values
 
 
 def column_types(application: Application, stream: Stream) -> dict[str, Type]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -19,7 +19,9 @@ class Hit:
     moment: microseconds, when it is released (event time); deadline: set where a deadline released it, and part of the
     anchor; anchor: ids that identify it (condition: the completing event's id; hold by time: its first event's id);
     evidence: the last ones kept, in order; completing: the event that completed it, None where only a deadline did;
-    episode: ids of the first hit of its episode (for the dedup key), with that hit's deadline.
+    episode: ids of the first hit of its episode (for the dedup key), with that hit's deadline; row, at: the batch's row, or the
+    kept event, that its derived row takes its fields from; order: what it is released by, as a place in the total order;
+    values: where a deadline released it, what guard, title and severity read.
     """
 
     kind: Kind
@@ -39,7 +41,17 @@ class Hit:
     repeat: int = 1
     settled: bool = True
     row: int = -1
-    order: tuple[int, ...] = field(default=())
+    at: Any = -1
+    order: tuple[int, ...] = ()
+    values: Mapping[str, Any] | None = None
+
+
+def deadline_order(deadline: int, place: int, first: Sequence[int]) -> tuple[int, ...]:
+    """The place in the total order of what a deadline raises.
+
+    It is before all events of its moment, by place in the file, then by the ``first`` event's order.
+    """
+    return deadline, -1, place, *first
 
 
 def hit_state(hit: Hit) -> dict[str, Any]:
@@ -51,4 +63,5 @@ def hit_from(state: Mapping[str, Any]) -> Hit:
     """The hit that ``hit_state`` gave."""
     evidence = tuple(evidence_from(event) for event in state["evidence"])
     completing = state["completing"] and evidence_from(state["completing"])
-    return Hit(**{**state, "evidence": evidence, "first": evidence_from(state["first"]), "completing": completing})
+    plain = {"evidence": evidence, "first": evidence_from(state["first"]), "completing": completing, "order": tuple(state["order"])}
+    return Hit(**{**state, **plain})
