@@ -145,13 +145,12 @@ class PatternMachine:
                 if first is not None:
                     yield from self.suppressor.take(_Raw(self, raised, None, first))
                 continue
+            # An episode that is remembered from before the state counted as absent is over.
+            self.raised.pop(raised.slot, None)
             values = None
             if raised.kind == k.HELD:
                 values = {**self.show(self.events(raised)[-1]).values, **self.asof(raised.slot, raised.time)}
-                if not self._passes(raised.time, values):
-                    self.guarded += 1
-                    continue
-            elif passes is not None and not passes[raised.row]:
+            if not (self._passes(raised.time, values) if values is not None else passes is None or passes[raised.row]):
                 self.guarded += 1
                 continue
             offer = _Raw(self, raised, values)
