@@ -6,16 +6,15 @@ at which a deadline may fall is asked for among the chunk's rows, as a row that 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.steps import Stage, Wave
-from models.application.resolved import Pattern
-from models.expressions.expression import Expression
+from dataflows.steps import Stage, Step, Wave
+from models.application.resolved import Feature, Pattern
 from models.values.column import Column, nulls
 
 Masks = dict[Any, NDArray[np.bool_] | None]
@@ -23,32 +22,36 @@ Masks = dict[Any, NDArray[np.bool_] | None]
 
 def deadline_reads(stage: Stage, wave: Wave) -> list[tuple[Pattern, dict[str, str]]]:
     """Patterns with deadlines of their own, with the columns of this wave that they read then and the wave's names for them."""
-    found = []
-    for pattern in stage.steps:
-        if isinstance(pattern, Pattern) and pattern.hold is not None and pattern.hold.time is not None:
-            columns = {
-                column: name for fact in wave.features if fact.by.entity == pattern.by.entity
-                for column, name in _columns(fact.name, fact.event_fields if fact.event else (), pattern.by.role)
-                if column in _reads(pattern)
-            }  # fmt: skip
-            if columns:
-                found.append((pattern, columns))
+    found: list[tuple[Pattern, dict[str, str]]] = []
+    for place, step in enumerate(stage.steps):
+        if isinstance(step, Pattern):
+            waves = last_waves(stage.steps[:place], step)
+            columns = _columns(step, [fact for fact in wave.features if waves.get(fact.name) is wave])
+            found.extend([(step, columns)] if columns else [])
     return found
 
 
-def _columns(name: str, fields: tuple[str, ...], role: str) -> list[tuple[str, str]]:
-    return [(f"{name}[{role}]{end}", name + end) for end in ([f".{field}" for field in fields] or [""])]
+def last_waves(before: Sequence[Step], pattern: Pattern) -> dict[str, Wave]:
+    """For each feature the wave that a pattern asks at deadlines: the last, and of those that know all rows it stands on."""
+    begin = next((place for place, step in enumerate(before) if isinstance(step, Pattern) and step.name == pattern.on), 0)
+    return {fact.name: step for step in before[begin:] if isinstance(step, Wave) for fact in step.features}
 
 
-def _reads(pattern: Pattern) -> frozenset[str]:
-    """What guard, title and severity read; a flag shows of its features what its pattern reads."""
-    parts = [pattern.guard, *(part for _, part in pattern.severity), *pattern.title.parts]
-    return frozenset(column for part in parts if isinstance(part, Expression) for column in part.reads)
+def features_at_deadlines(pattern: Pattern, features: Iterable[Feature]) -> list[Feature]:
+    """Those features that a pattern reads as of its deadlines."""
+    return [feature for feature in features if _columns(pattern, [feature])]
 
 
-def nothing_as_of(slot: int, moment: int) -> dict[str, Any]:
-    """For patterns that read no features at their deadlines."""
-    return {}
+def _columns(pattern: Pattern, features: Iterable[Feature]) -> dict[str, str]:
+    """Columns of features of the pattern's own entity that it reads at deadlines, with the names that a wave gives them."""
+    if pattern.hold is None or pattern.hold.time is None:
+        return {}
+    ends = [
+        (f"{fact.name}[{pattern.by.role}]{end}", fact.name + end)
+        for fact in features if fact.by.entity == pattern.by.entity
+        for end in ([f".{field}" for field in fact.event_fields] if fact.event else [""])
+    ]  # fmt: skip
+    return {column: name for column, name in ends if column in pattern.reads}
 
 
 class Asked:

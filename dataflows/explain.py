@@ -61,7 +61,7 @@ def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
     lanes = []
     for index, lane in enumerate(stage.lanes):
         kind = "changes of" if lane.table else "rows of" if lane.primary else "learns from"
-        carried = sorted(column for column in plan.columns.get((stage.index, index), ()) if not column.startswith("__"))
+        carried = sorted(name for name in plan.columns.get((stage.index, index), ()) if not name.startswith(("__", "\0")))
         lanes.append({"kind": kind, "source": lane.source, "by": list(lane.fields), "carries": carried})
     return {
         "stage": stage.index + 1,

@@ -38,7 +38,7 @@ class Flags:
         what that cause raised.
         """
         order = self._orders(hits)
-        columns = {name: sources.columns[name] for name in self.passed}
+        columns = {name: _as_shown(name, sources.columns[name], hits) for name in self.passed}
         batch = replace(
             sources,
             time=order[:, 0].copy(), partition=order[:, 1].astype(np.int32), offset=order[:, 2].copy(), order=order[:, 3:].copy(),
@@ -71,3 +71,11 @@ class Flags:
     def _key(self, hit: Hit) -> list[object]:
         types = [self.builder.types[name] for name in self.pattern.by.fields]
         return list(key_values(self.keys.key(hit.slot), types))
+
+
+def _as_shown(name: str, column: Column, hits: Sequence[Hit]) -> Column:
+    """A column of the completing events; features as the flags show them, which at a deadline is as of the deadline."""
+    if "[" not in name or all(hit.values is None for hit in hits):
+        return column
+    shown = [column.at(row) if hit.values is None else hit.values[name] for row, hit in enumerate(hits)]
+    return column_of(column.type, shown)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from models.application.resolved import Application
 from models.application.tests import Expect, Test
 from models.expressions.text import interval_text, time_text
 
@@ -12,7 +13,8 @@ from models.expressions.text import interval_text, time_text
 class Refs:
     """Event ids back to the references of a test's lines, by their place."""
 
-    def __init__(self, test: Test) -> None:
+    def __init__(self, test: Test, application: Application) -> None:
+        self.patterns = application.patterns
         self.by_place: dict[tuple[str, int], str] = {}
         counts: dict[str, int] = {}
         for line in test.given:
@@ -23,7 +25,13 @@ class Refs:
 
     def of(self, flag: Mapping[str, Any]) -> list[str]:
         """The references of a flag's evidence, in order."""
-        return [self.by_place[event["on"], event["offset"]] for event in flag["data"]["evidence"]]
+        return [self.by_place[self._stream(event["on"]), event["offset"]] for event in flag["data"]["evidence"]]
+
+    def _stream(self, name: str) -> str:
+        """The stream below a pattern's flags, whose completing event stands for each."""
+        while name in self.patterns:
+            name = self.patterns[name].on
+        return name
 
 
 def differences(test: Test, found: Sequence[dict[str, Any]], refs: Refs) -> Iterator[str]:

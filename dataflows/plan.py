@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from dataflows.asof import features_at_deadlines, last_waves
 from dataflows.carry import carried
 from dataflows.needs import Key, Node, nodes_of, passed_facts, readings
 from dataflows.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Wave
@@ -124,7 +125,18 @@ class _Planner:
         scores = {node.step.name: node.step for node in nodes if isinstance(node.step, Score)}
         if scores:
             stage.steps.append(Scoring(tuple(scores.values()), _readers(nodes, scores)))
-        stage.steps.extend(node.step for node in nodes if isinstance(node.step, Pattern))
+        for node in nodes:
+            if isinstance(node.step, Pattern):
+                self._learn_again(stage, node.step)
+                stage.steps.append(node.step)
+
+    def _learn_again(self, stage: Stage, pattern: Pattern) -> None:
+        """Have a pattern's stage keep the features that it reads as of deadlines, where no wave that knows its rows does."""
+        here = last_waves(stage.steps, pattern)
+        wanted = features_at_deadlines(pattern, self.application.features.values())
+        missing = tuple(fact for fact in wanted if fact.name not in here)
+        if missing:
+            stage.steps.append(Wave(missing, {fact.name: () for fact in missing}))
 
     def _connect(self, stage: Stage) -> None:
         for step in stage.steps:

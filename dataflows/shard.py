@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.asof import Asked, DeadlineValues, deadline_reads, nothing_as_of
+from dataflows.asof import Asked, DeadlineValues, deadline_reads
 from dataflows.batch import AFTER_ALL, BEFORE_ALL, Batch, Bound
 from dataflows.eviction import ClockHand, Sweep
 from dataflows.evidence import CORRELATION, FLAG_ID, EvidenceMaker
@@ -212,7 +212,7 @@ class _Pass:
         self.slot = self._spread_slots()
         self.time = chunk.time
         self.raised: dict[int, Batch] = {}
-        self.asof: dict[str, DeadlineValues] = {}
+        self.asof: dict[str, list[DeadlineValues]] = {}
 
     def run(self) -> None:
         """Take the steps, then pass rows on."""
@@ -307,8 +307,8 @@ class _Pass:
     def _answered(self, step: Wave, asked: Asked, found: Mapping[str, Column]) -> dict[str, Column]:
         """Note what deadlines asked for; the features of the rows alone."""
         for pattern, columns in self.shard.reads_at_deadlines[id(step)]:
-            known = self.asof.setdefault(pattern.name, DeadlineValues(*asked.of(pattern.name)))
-            known.columns.update({column: found[name].take(asked.places(pattern.name)) for column, name in columns.items()})
+            values = {column: found[name].take(asked.places(pattern.name)) for column, name in columns.items()}
+            self.asof.setdefault(pattern.name, []).append(DeadlineValues(*asked.of(pattern.name), values))
         return {name: column.take(asked.rows) for name, column in found.items()}
 
     def _scoring(self, step: Scoring) -> None:
@@ -420,8 +420,12 @@ class _Pass:
         until = self.outcome.bound.time
         if lane is None and not machine.ripe(until):
             return
-        known = self.asof.get(pattern.name)
-        hits = machine.step(None if lane is None else self._given(pattern, lane), until, known.at if known else nothing_as_of)
+        known = self.asof.get(pattern.name, ())
+
+        def as_of(slot: int, moment: int) -> dict[str, object]:
+            return {column: value for part in known for column, value in part.at(slot, moment).items()}
+
+        hits = machine.step(None if lane is None else self._given(pattern, lane), until, as_of)
         self.outcome.hits.extend(Found(pattern, hit, self.shard.keys.key(hit.slot)) for hit in hits)
         if hits and pattern.name in self.shard.flags:
             slots, batch = self.shard.flags[pattern.name].rows(hits, machine.sources(hits))

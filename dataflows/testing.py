@@ -151,18 +151,17 @@ def run_tests(application: Application) -> Iterator[TestResult]:
 
 
 def _only(application: Application, names: frozenset[str]) -> Application:
-    """The application with these patterns alone, and those that stand in their conditions."""
-    kept = {name: _live(pattern) for name, pattern in application.patterns.items() if name in names}
-    needed = {c.removeprefix("pattern:") for p in kept.values() for c in p.reads if c.startswith("pattern:")}
-    parts = {n: replace(p, mode="off") for n, p in application.patterns.items() if n not in kept}
-    return replace(
-        application,
-        patterns={n: kept.get(n) or parts[n] for n in application.patterns if n in kept or n in parts or n in needed},
-    )
+    """The application with these patterns alone: of the others those whose flags they may need are parts, the rest is off."""
+    bases = {fact.of for fact in application.features.values()} | {fact.of for fact in application.scores.values()}
+    needed = {*names, *(name for name in bases if name is not None and name in application.patterns)}
+    for name in list(needed):
+        while (name := application.patterns[name].on) in application.patterns:
+            needed.add(name)
 
+    def mode(pattern: Pattern) -> Pattern:
+        return replace(pattern, mode="live" if pattern.name in names else "part" if pattern.name in needed else "off")
 
-def _live(pattern: Pattern) -> Pattern:
-    return replace(pattern, mode="live")
+    return replace(application, patterns={name: mode(pattern) for name, pattern in application.patterns.items()})
 
 
 def _run(compiled: Plan, test: Test, names: frozenset[str], static: Mapping[str, StaticTable]) -> TestResult:
@@ -173,7 +172,7 @@ def _run(compiled: Plan, test: Test, names: frozenset[str], static: Mapping[str,
     found: list[dict[str, Any]] = []
     late: list[str] = []
     builders = {name: FlagBuilder(application, application.patterns[name]) for name in names}
-    refs = Refs(test)
+    refs = Refs(test, application)
     now = test.start
     for judged_reader, judged in _turns(test, readers, by_name, now):
         if judged is None:

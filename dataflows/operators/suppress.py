@@ -40,6 +40,10 @@ class Offer(Protocol):
     def kind(self) -> Kind:
         """What kind of hit it is."""
 
+    @property
+    def values(self) -> Mapping[str, Any] | None:
+        """What title and severity read, where a deadline completed it."""
+
     def hit(self) -> Hit:
         """The hit with all its evidence."""
 
@@ -49,13 +53,14 @@ class Offer(Protocol):
 
 @dataclass(slots=True)
 class Burst:
-    """Hits that wait to go out as one flag; ``events`` as ``Offer.keep`` gives them."""
+    """Hits that wait to go out as one flag; ``events`` as ``Offer.keep`` gives them, ``values`` those of the last hit."""
 
     first: Hit
     due: int
     number: int
     events: list[Any]
     count: int = 0
+    values: Mapping[str, Any] | None = None
 
 
 @dataclass(slots=True)
@@ -138,12 +143,12 @@ class Suppressor:
         if key.burst is None:
             hit = self._in_episode(key, offer.hit())
             self.bursts += 1
-            due = offer.moment + (rules.debounce or rules.batch_over or 0)
+            due = offer.moment + min(rules.debounce or rules.batch_over or 0, rules.max_wait or NEVER)
             key.burst = Burst(hit, due, self.bursts, [])
             heapq.heappush(self.waiting, (due, hit.order, offer.slot, self.bursts))
         burst = key.burst
         burst.events.extend(event for event in offer.keep() if not burst.events or event > burst.events[-1])
-        burst.count += 1
+        burst.count, burst.values = burst.count + 1, offer.values
         if rules.debounce:
             latest = math.inf if rules.max_wait is None else burst.first.moment + rules.max_wait
             burst.due = int(min(offer.moment + rules.debounce, latest))
@@ -165,7 +170,7 @@ class Suppressor:
         whole = _with(burst.first, evidence=[self.show(event) for event in burst.events], moment=burst.due)
         if last is None:
             order = deadline_order(burst.due, self.pattern.place, burst.first.evidence[0].order)
-            whole = _with(whole, completing=None, row=-1, at=burst.events[-1], order=order)
+            whole = _with(whole, completing=None, row=-1, at=burst.events[-1], order=order, values=burst.values)
         else:
             whole = _with(whole, completing=last.completing, row=last.row, at=last.at, order=last.order, values=last.values)
         return self.summed(whole, self.rules.batch_max if self.rules.batch_over else None)
@@ -238,7 +243,9 @@ class Suppressor:
         """All state as plain values."""
         keys = {}
         for slot, key in self.keys.items():
-            burst = key.burst and {**_plain(key.burst, "due", "number", "events", "count"), "first": hit_state(key.burst.first)}
+            burst = key.burst and {
+                **_plain(key.burst, "due", "number", "events", "count", "values"), "first": hit_state(key.burst.first),
+            }  # fmt: skip
             episode = key.episode and hit_state(key.episode)
             plain = _plain(key, "until", "forget", "suppressed", "last_hit")
             keys[slot] = {**plain, "burst": burst, "passed": list(key.passed), "episode": episode}

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import get_args
 
+from models.application.derived import FlagStreams
 from models.application.nodes import Node
 from models.application.reader import Reader
 from models.application.resolved import Aggregate, By, Feature, Score, Stream, Table
@@ -41,7 +42,10 @@ def by_of(reader: Reader, node: Node | None) -> By:
 class FactReader:
     """Resolves features and scores when they are first read, so that one may read another; finds cycles."""
 
-    def __init__(self, reader: Reader, streams: Mapping[str, Stream], tables: Mapping[str, Table]) -> None:
+    def __init__(
+        self, reader: Reader, streams: Mapping[str, Stream], tables: Mapping[str, Table], flags: FlagStreams | None = None
+    ) -> None:
+        self.flags = flags or FlagStreams(reader, streams, tables, None)
         self.reader = reader
         self.streams = streams
         self.tables = tables
@@ -98,10 +102,12 @@ class FactReader:
         problems = self.reader.problems
         if "of" in values:
             name = self.reader.text(values["of"], "of")
-            if name not in self.streams:
-                problems.unknown(values["of"].position, "stream", name, self.streams)
+            stream = self.flags.stream(name)
+            if stream is None:
+                if name not in self.flags.entries:
+                    problems.unknown(values["of"].position, "stream or pattern", name, self.flags.names())
                 return None
-            return self._carrying(self.streams[name], entry, by)
+            return self._carrying(stream, entry, by)
         words = {w for node in expressions for w in _words(node.text or "")}
         named = {w for w in words if any(w in s.fields or w in s.derive for s in self.streams.values())}
         fitting = [stream for stream in self.streams.values() if {*by.fields, *named} <= {*stream.fields, *stream.derive}]

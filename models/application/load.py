@@ -11,6 +11,7 @@ from pathlib import Path
 from models.application import facts as fact_sections
 from models.application import sources
 from models.application.connections import connections, topic_of
+from models.application.derived import FlagStreams
 from models.application.errors import Problems
 from models.application.features import FactReader, with_event_fields
 from models.application.keys import not_in_this_version
@@ -52,7 +53,8 @@ def load(
     streams = sources.streams(reader, values.get("streams"), tables, dict(inputs or {}))
     _check_names(problems, values)
     _check_inputs(problems, {*tables, *streams}, dict(inputs or {}))
-    facts = FactReader(reader, streams, tables)
+    flags = FlagStreams(reader, streams, tables, values.get("patterns"))
+    facts = FactReader(reader, streams, tables, flags)
     facts.add(values.get("features"), values.get("scores"))
     patterns = PatternReader(reader, facts).read(values.get("patterns"))
     facts.all()
@@ -66,6 +68,7 @@ def load(
         reader.facts.lists, {name: constant.value for name, constant in reader.params.items()},
         outputs, storm, tests, max_dead,
         tuple(problems.warnings), text, hashlib.sha256(text.encode()).hexdigest(),
+        flags.resolved(),
     )  # fmt: skip
     features = {name: fact for name, fact in facts.done.items() if isinstance(fact, Feature)}
     reads = _all_reads(found, features)

@@ -8,6 +8,7 @@ import re
 from dataclasses import replace
 from typing import Any
 
+from models.application.bases import check_bases
 from models.application.features import FactReader, by_of
 from models.application.nodes import Node
 from models.application.reader import Reader
@@ -39,6 +40,7 @@ class PatternReader:
             if pattern is not None:
                 found[name] = pattern
         self._check_truths(found)
+        check_bases(self.reader.problems, found, self.facts)
         return found
 
     def _pattern(self, name: str, place: int, entry: Node, others: frozenset[str]) -> Pattern | None:
@@ -46,7 +48,7 @@ class PatternReader:
         values = reader.section(entry, "pattern")
         if any(key in entry.map for key in ("sequence", "all", "any", "absence")):
             return None
-        stream = self._stream(entry, values, others)
+        stream = self._stream(entry, values)
         if stream is None:
             return None
         by = by_of(reader, values.get("by"))
@@ -86,7 +88,7 @@ class PatternReader:
         )  # fmt: skip
         return replace(pattern, ruleset=_ruleset(pattern, entry, self.facts, by))
 
-    def _stream(self, entry: Node, values: dict[str, Node], others: frozenset[str]) -> Stream | None:
+    def _stream(self, entry: Node, values: dict[str, Node]) -> Stream | None:
         streams = self.facts.streams
         if "on" not in values:
             if len(streams) == 1:
@@ -94,13 +96,11 @@ class PatternReader:
             self.reader.problems.add(entry.position, f"expected on: STREAM, one of {', '.join(streams) or 'none'}; found none")
             return None
         name = self.reader.text(values["on"], "on")
-        if name in others:
-            self.reader.problems.add(values["on"].position, "a pattern on another pattern's flags is not in this version")
-            return None
-        if name not in streams:
-            self.reader.problems.unknown(values["on"].position, "stream", name, streams)
-            return None
-        return streams[name]
+        stream = self.facts.flags.stream(name)
+        if stream is None and name not in self.facts.flags.entries:
+            others = [other for other in self.facts.flags.names() if self.facts.flags.entries.get(other) is not entry]
+            self.reader.problems.unknown(values["on"].position, "stream or pattern", name, others)
+        return stream
 
     def _title(self, node: Node | None, scope: RowScope, name: str) -> Template:
         if node is None or node.text is None:

@@ -213,6 +213,12 @@ class _Lines:
             self.reader.problems.add(node.position, f"expected a moment such as 2024-01-01T00:00:00Z; found {node.shown()}{unit}")
             return self.start
 
+    def _base(self, name: str) -> Stream:
+        """The stream of events below a pattern, through others that it stands on."""
+        while name in self.patterns:
+            name = self.patterns[name].on
+        return self.streams[name]
+
     def _offset(self, node: Node, what: str) -> int:
         """A duration of a test's line."""
         found = parse_duration(node.text or "")
@@ -232,7 +238,7 @@ class _Lines:
         if "at" in map_:
             time = self.start + self._offset(map_["at"], "at")
         elif "time" in map_ and name in self.patterns:
-            time = self._moment(map_["time"], self.streams[self.patterns[name].on])
+            time = self._moment(map_["time"], self._base(name))
         steps = {k: [i.text or "" for i in v.items] for k, v in map_["steps"]} if "steps" in map_ else None
         events = [item.text or "" for item in map_["events"].items] if "events" in map_ else None
         key = map_["key"].text if "key" in map_ else None

@@ -1,0 +1,66 @@
+"""Checks of patterns that stand on other patterns: what they stand on is evaluated, and nothing needs itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from models.application.errors import Problems
+from models.application.features import FactReader
+from models.application.resolved import Feature, Pattern, Score
+
+
+def check_bases(problems: Problems, patterns: Mapping[str, Pattern], facts: FactReader) -> None:
+    """Report patterns on others that are off, live ones on shadows, and circles through features of flags."""
+    for pattern in patterns.values():
+        base = patterns.get(pattern.on)
+        if pattern.position is None or pattern.mode == "off":
+            continue
+        if base is not None and base.mode == "off":
+            problems.add(pattern.position, f"pattern {pattern.name!r} stands on {base.name!r}, which is off; expected another mode")
+        elif base is not None and base.mode == "shadow" and pattern.mode != "shadow":
+            problems.add(pattern.position, f"pattern {pattern.name!r} stands on the shadow pattern {base.name!r}; "
+                                           "expected mode: shadow, since a shadow feeds only shadows")  # fmt: skip
+        ring = _ring(pattern.name, patterns, facts)
+        if ring:
+            problems.add(pattern.position, f"patterns and features need each other in a circle: {' -> '.join(ring)}")
+
+
+def _ring(name: str, patterns: Mapping[str, Pattern], facts: FactReader) -> list[str]:
+    """A way from a pattern back to itself through a feature of its flags, if there is one."""
+    seen: set[str] = set()
+
+    def walk(at: str, path: list[str]) -> list[str]:
+        for needed in _needs(at, patterns, facts):
+            if needed == name and any(step in facts.entries for step in path):
+                return [*path, name]
+            if needed not in seen and needed != name:
+                seen.add(needed)
+                if found := walk(needed, [*path, needed]):
+                    return found
+        return []
+
+    return walk(name, [name])
+
+
+def _needs(name: str, patterns: Mapping[str, Pattern], facts: FactReader) -> Iterable[str]:
+    """What a pattern, feature or score is computed from, by name."""
+    if name in patterns:
+        yield from _named(patterns[name].reads)
+        if patterns[name].on in patterns:
+            yield patterns[name].on
+        return
+    fact = facts.done.get(name)
+    if isinstance(fact, Feature | Score):
+        for expression in (fact.value, fact.where):
+            if expression is not None:
+                yield from _named(expression.reads)
+        if fact.of in patterns:
+            yield str(fact.of)
+
+
+def _named(columns: Iterable[str]) -> Iterable[str]:
+    for column in columns:
+        if column.startswith("pattern:"):
+            yield column.removeprefix("pattern:")
+        elif "[" in column:
+            yield column.partition("[")[0]

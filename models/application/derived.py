@@ -1,0 +1,76 @@
+"""A pattern's flags as a stream for other patterns and for features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+
+from models.application.nodes import Node
+from models.application.reader import Reader
+from models.application.resolved import FieldSpec, Stream, Table
+from models.values.types import STRING, Kind, Type
+
+OF_FLAGS: Mapping[str, Type] = {"flag.severity": STRING, "flag.kind": STRING, "flag.steps": Type(Kind.LIST, item=STRING)}
+"""What a row of a pattern's flags has beside the fields of the completing event."""
+
+
+class FlagStreams:
+    """Resolves a pattern's name to the stream of its flags; ``entries`` are the patterns of the file."""
+
+    def __init__(self, reader: Reader, streams: Mapping[str, Stream], tables: Mapping[str, Table], node: Node | None) -> None:
+        self.reader = reader
+        self.streams = streams
+        self.tables = tables
+        self.entries = dict(node.map) if node is not None and node.is_map else {}
+        self.found: dict[str, Stream | None] = {}
+        self.path: list[str] = []
+
+    def stream(self, name: str) -> Stream | None:
+        """A stream of events or of flags; None where there is none, or where patterns stand on each other in a circle."""
+        if name in self.streams:
+            return self.streams[name]
+        if name not in self.entries:
+            return None
+        if name in self.path:
+            ring = " -> ".join([*self.path[self.path.index(name) :], name])
+            self.reader.problems.add(self.entries[name].position, f"patterns stand on each other in a circle: {ring}")
+            return None
+        if name not in self.found:
+            self.path.append(name)
+            self.found[name] = self._stream(name)
+            self.path.pop()
+        return self.found[name]
+
+    def names(self) -> list[str]:
+        """All that a pattern may stand on."""
+        return [*self.streams, *self.entries]
+
+    def resolved(self) -> dict[str, Stream]:
+        """The flags that somebody asked for."""
+        return {name: stream for name, stream in self.found.items() if stream is not None}
+
+    def _stream(self, name: str) -> Stream | None:
+        entry = self.entries[name]
+        if not entry.is_map:
+            return None
+        given = entry.map.get("on")
+        on = given.text if given is not None else next(iter(self.streams), None)
+        below = self.stream(on) if on is not None else None
+        if below is None:
+            return None
+        fields = dict(below.fields)
+        fields.update({column: FieldSpec(column, type_, (column,)) for column, type_ in self._more(below)})
+        fields.update({column: FieldSpec(column, type_, (column,)) for column, type_ in OF_FLAGS.items()})
+        shown = tuple(dict.fromkeys([*below.shown, *below.derive, *OF_FLAGS]))
+        return Stream(
+            name, below.place, None, below.format, below.time, fields, position=entry.position, pattern=name, shown=shown
+        )  # fmt: skip
+
+    def _more(self, below: Stream) -> Iterator[tuple[str, Type]]:
+        """Derived fields and joined columns."""
+        for name, expression in below.derive.items():
+            yield name, expression.type
+        for join in below.joins.values():
+            table = self.tables.get(join.table)
+            for column, spec in table.fields.items() if table is not None else ():
+                yield f"{join.name}.{column}", replace(spec.type, optional=True)
