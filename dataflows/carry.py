@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from dataflows.evidence import CORRELATION, FLAG_ID
 from dataflows.needs import fact_columns, fact_inputs, pattern_needs
-from dataflows.steps import SOURCE, Derive, Lookup, Scoring, Stage, Step, Wave
+from dataflows.operators.per import HIT
+from dataflows.steps import SOURCE, Derive, Lookup, Scoring, Stage, Step, Suppression, Wave, hits_of
 from models.application.resolved import Application, Feature, Pattern, Score
 
 Targets = Mapping[tuple[int, str], Sequence[tuple[int, int]]]
@@ -52,13 +53,25 @@ def _primary(
     """What each stream's rows must have when they come into a stage."""
     needed = {s: {*f, *_onward(s, stage.index, targets, columns, outputs, last)} for s, f in stage.fields.items()}
     for step in reversed(stage.steps):
-        if isinstance(step, Pattern) and step.name in needed:
-            if step.name not in passed:
-                passed[step.name] = frozenset(name for name in needed[step.name] if not name.startswith(("flag.", "\0")))
-            needed[step.on] |= passed[step.name]
+        for flags, below in _raises(step):
+            if flags in needed:
+                if flags not in passed:
+                    passed[flags] = frozenset(name for name in needed[flags] if not name.startswith(("flag.", "\0")))
+                needed[below] |= passed[flags]
+        if isinstance(step, Suppression):
+            needed[hits_of(step.pattern.name)] |= {HIT, *step.pattern.suppress.per}
         for stream, columns_ in needed.items():
             _before(application, stage, step, stream, columns_)
     return needed
+
+
+def _raises(step: Step) -> list[tuple[str, str]]:
+    """Rows that a step makes of other rows, by name."""
+    if isinstance(step, Suppression):
+        return [(step.pattern.name, hits_of(step.pattern.name))]
+    if isinstance(step, Pattern):
+        return [(hits_of(step.name) if step.suppress.per else step.name, step.on)]
+    return []
 
 
 def _onward(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dataflows.remembered import remembered
-from dataflows.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Wave
+from dataflows.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Suppression, Wave
 from models.application.resolved import Feature, FileInput, KafkaInput, Pattern, Stream, Table
 from models.expressions.text import interval_text
 
@@ -105,6 +105,8 @@ def _steps(step: Step) -> list[str]:
             return [f"feature {_feature(fact)}" for fact in step.features]
         case Scoring():
             return [f"score {score.name}: {score.kind}({score.value.text}) over {duration(score.over)}" for score in step.scores]
+        case Suppression():
+            return [f"suppress {step.pattern.name} per {', '.join(step.pattern.suppress.per)}"]
     return [_pattern(step)]
 
 

@@ -12,24 +12,26 @@ from dataflows.batch import Batch
 from dataflows.evidence import CORRELATION, FLAG_ID
 from dataflows.operators.canonical import key_values
 from dataflows.operators.keys import KeyTable
+from dataflows.operators.per import HIT
 from dataflows.operators.reorder import in_order
 from dataflows.steps import Plan
 from models.application.resolved import Pattern
 from models.events.flag import FlagBuilder, correlation
-from models.events.hit import Hit
+from models.events.hit import Hit, hit_state
 from models.values.column import Column, column_of
 from models.values.types import STRING, Kind, Type
 
 
 class Flags:
-    """Makes the rows of one pattern's flags."""
+    """Makes the rows of one pattern's flags; ``name``: the pattern's, or that of its hits on their way to suppression."""
 
-    def __init__(self, plan: Plan, pattern: Pattern, keys: KeyTable) -> None:
+    def __init__(self, plan: Plan, pattern: Pattern, name: str, keys: KeyTable) -> None:
         self.pattern = pattern
+        self.name = name
         self.keys = keys
         self.builder = FlagBuilder(plan.application, pattern)
-        self.passed = plan.passed[pattern.name]
-        self.depth = plan.depth(pattern.name)
+        self.passed = plan.passed[name]
+        self.depth = plan.depth(name)
 
     def rows(self, hits: Sequence[Hit], sources: Batch) -> tuple[NDArray[np.int64], Batch]:
         """Slots and rows of hits (at least one) in the total order; ``sources`` holds the rows of their completing events.
@@ -59,6 +61,10 @@ class Flags:
         return order
 
     def _columns(self, hits: Sequence[Hit]) -> dict[str, Column]:
+        if self.name != self.pattern.name:
+            whole = np.empty(len(hits), object)
+            whole[:] = [(hit_state(hit), self.keys.key(hit.slot)) for hit in hits]
+            return {HIT: Column(Type(Kind.LIST, item=STRING), whole)}
         keys = [self._key(hit) for hit in hits]
         return {
             FLAG_ID: column_of(STRING, [self.builder.id(hit, key) for hit, key in zip(hits, keys, strict=True)]),
@@ -70,7 +76,7 @@ class Flags:
 
     def _key(self, hit: Hit) -> list[object]:
         types = [self.builder.types[name] for name in self.pattern.by.fields]
-        return list(key_values(self.keys.key(hit.slot), types))
+        return list(key_values(hit.key or self.keys.key(hit.slot), types))
 
 
 def _as_shown(name: str, column: Column, hits: Sequence[Hit]) -> Column:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dataflows.steps import Derive, Lookup
+from dataflows.steps import Derive, Lookup, Suppression, hits_of
 from models.application.resolved import Application, Feature, Pattern, Score, Stream
 from models.expressions.expression import Expression
 
@@ -41,7 +41,7 @@ class Node:
     name: str
     needs: frozenset[str]
     gives: frozenset[str]
-    step: Derive | Lookup | Feature | Score | Pattern
+    step: Derive | Lookup | Feature | Score | Pattern | Suppression
     key: Key | None = None
     feeds: tuple[Feed, ...] = ()
 
@@ -56,7 +56,8 @@ def nodes_of(application: Application, features_of: frozenset[str]) -> list[Node
     patterns = [pattern for pattern in application.patterns.values() if pattern.mode != "off"]
     for pattern in patterns:
         collector.need(application.stream(pattern.on), pattern_needs(application, pattern))
-    return [*collector.nodes(), *(_pattern_node(application, pattern, collector.passed) for pattern in patterns)]
+    nodes = [_pattern_node(application, pattern, collector.passed) for pattern in patterns]
+    return [*collector.nodes(), *nodes, *(_suppression_node(pattern) for pattern in patterns if pattern.suppress.per)]
 
 
 def readings(application: Application, stream: Stream) -> list[str]:
@@ -113,6 +114,11 @@ def _pattern_node(application: Application, pattern: Pattern, passed: Mapping[st
     key = Key(pattern.by.entity, pattern.by.fields)
     needs = pattern_needs(application, pattern) | passed.get(pattern.name, set())
     return Node(pattern.on, pattern.name, needs, frozenset(), pattern, key)
+
+
+def _suppression_node(pattern: Pattern) -> Node:
+    key = Key(pattern.suppress.per, pattern.suppress.per)
+    return Node(hits_of(pattern.name), pattern.name, frozenset({RAISED}), frozenset(), Suppression(pattern), key)
 
 
 class _Collector:

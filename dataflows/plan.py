@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping
 
 from dataflows.asof import features_at_deadlines, last_waves
 from dataflows.carry import carried
-from dataflows.needs import Key, Node, nodes_of, passed_facts, readings
-from dataflows.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Wave
+from dataflows.needs import RAISED, Key, Node, nodes_of, passed_facts, readings
+from dataflows.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Suppression, Wave, hits_of
 from models.application.resolved import Application, Feature, Pattern, Score, Stream
 
 
@@ -27,7 +27,7 @@ class _Planner:
         self.application = application
         self.waiting = nodes
         self.have = {name: set(stream.fields) for name, stream in application.streams.items()}
-        self.have.update({name: set() for name in application.flags_of})
+        self.have.update({name: set() for pattern in application.patterns for name in (pattern, hits_of(pattern))})
         self.prelude: dict[str, list[Step]] = {name: [] for name in application.streams}
         self.last = dict.fromkeys(application.streams, SOURCE)
         self.used = {node.stream for node in nodes} | {feed.stream for node in nodes for feed in node.feeds}
@@ -61,12 +61,16 @@ class _Planner:
     def _done(self, node: Node, stage: Stage | None) -> None:
         self.have[node.stream] |= node.gives
         self.waiting.remove(node)
-        if stage is not None and isinstance(node.step, Pattern) and node.name in self.used:
-            # Rows of its flags are there from now on, under the key by which it was evaluated.
-            flags = self.application.flags_of[node.name]
-            self.have[node.name] |= {*flags.fields, *passed_facts(self.application, flags)}
-            self.last[node.name] = stage.index
-            stage.fields[node.name] = node.key.fields if node.key is not None else ()
+        if stage is None or not isinstance(node.step, Pattern | Suppression) or node.key is None:
+            return
+        # Rows of its flags (or hits) are there from now on, under the key by which it was evaluated.
+        waits = isinstance(node.step, Pattern) and bool(node.step.suppress.per)
+        name = hits_of(node.name) if waits else node.name
+        if name in self.used:
+            flags = self.application.flags_of.get(node.name)
+            self.have[name] |= {RAISED} if flags is None else {*flags.fields, *passed_facts(self.application, flags)}
+            self.last[name] = stage.index
+            stage.fields[name] = node.key.fields
 
     def _add_stage(self) -> None:
         before = {name: set(columns) for name, columns in self.have.items()}
@@ -83,7 +87,7 @@ class _Planner:
         for node in self.waiting:
             if node.key is not None and self._ready(node, None, before):
                 facts, patterns = sizes.get(node.key, (0, 0))
-                is_pattern = isinstance(node.step, Pattern)
+                is_pattern = isinstance(node.step, Pattern | Suppression)
                 sizes[node.key] = (facts + (not is_pattern), patterns + is_pattern)
         if not sizes:
             names = ", ".join(sorted(node.name for node in self.waiting))
@@ -128,6 +132,7 @@ class _Planner:
         for node in nodes:
             if isinstance(node.step, Pattern):
                 self._learn_again(stage, node.step)
+            if isinstance(node.step, Pattern | Suppression):
                 stage.steps.append(node.step)
 
     def _learn_again(self, stage: Stage, pattern: Pattern) -> None:

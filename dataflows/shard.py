@@ -17,12 +17,13 @@ from dataflows.flags import Flags
 from dataflows.needs import pattern_needs
 from dataflows.operators.keys import KeyTable
 from dataflows.operators.machine import Given, PatternMachine
+from dataflows.operators.per import PerMachine
 from dataflows.operators.reorder import Chunk, Part, Reorder, merged
 from dataflows.operators.suppress import numeric_types
 from dataflows.operators.versions import Versions
 from dataflows.operators.windows import Windows
 from dataflows.operators.zscore import ZScores
-from dataflows.steps import Derive, Lookup, Plan, Scoring, Stage, Wave
+from dataflows.steps import Derive, Lookup, Plan, Scoring, Stage, Suppression, Wave, hits_of
 from models.application.resolved import Feature, Pattern, Score, Stream, Table
 from models.events.hit import Hit
 from models.values.column import Column, nulls
@@ -108,9 +109,10 @@ class Shard:
         self.windows = {id(step): Windows(step.features) for step in stage.steps if isinstance(step, Wave)}
         self.scores = {id(step): ZScores(step.scores) for step in stage.steps if isinstance(step, Scoring)}
         self.machines = {step.name: self._machine(step) for step in stage.steps if isinstance(step, Pattern)}
-        self.flags = {
-            name: Flags(plan, application.patterns[name], self.keys) for name in self.machines if name in plan.passed
+        self.suppressions = {
+            step.pattern.name: self._suppression(step.pattern) for step in stage.steps if isinstance(step, Suppression)
         }  # fmt: skip
+        self.flags = {name: self._flags(name) for name in {*self.machines, *self.suppressions}}
         self.reads_at_deadlines = {id(step): deadline_reads(stage, step) for step in stage.steps if isinstance(step, Wave)}
         self.tables = {
             lane.source: Versions({
@@ -128,6 +130,17 @@ class Shard:
         return PatternMachine(pattern, numeric_types(stream), plan.depth(pattern.on), names, self.evidence.reader(pattern),
                               self._source)  # fmt: skip
 
+    def _suppression(self, pattern: Pattern) -> PerMachine:
+        plan, types = self.plan, numeric_types(self.plan.application.stream(pattern.on))
+        depth = plan.depth(hits_of(pattern.name))
+        return PerMachine(pattern, types, depth, plan.passed.get(pattern.name, ()), self._source)
+
+    def _flags(self, pattern: str) -> Flags | None:
+        """What makes rows of a pattern's flags, or of its hits where a later stage suppresses them."""
+        waits = pattern in self.machines and self.machines[pattern].pattern.suppress.per
+        name = hits_of(pattern) if waits else pattern
+        return Flags(self.plan, self.plan.application.patterns[pattern], name, self.keys) if name in self.plan.passed else None
+
     def take(self, items: Sequence[Item]) -> Outcome:
         """Take rows and bounds; give all that has become certain."""
         for item in items:
@@ -135,7 +148,7 @@ class Shard:
         bound = self.reorder.watermark
         chunk = self.reorder.release()
         outcome = Outcome(bound)
-        if chunk is None and any(machine.ripe(bound.time) for machine in self.machines.values()):
+        if chunk is None and any(machine.ripe(bound.time) for machine in self._all_machines()):
             chunk = NOTHING
         if chunk is not None:
             before = len(self.keys)
@@ -153,6 +166,7 @@ class Shard:
             elif isinstance(step, Scoring):
                 found[f"scores {place}"] = self.scores[id(step)]
         found.update({f"pattern {name}": machine for name, machine in self.machines.items()})
+        found.update({f"suppression {name}": machine for name, machine in self.suppressions.items()})
         return found
 
     def snapshot(self) -> dict[str, Any]:
@@ -188,8 +202,12 @@ class Shard:
             operator.evict(slots)
         self.keys.remove(slots)
 
+    def _all_machines(self) -> list[PatternMachine | PerMachine]:
+        return [*self.machines.values(), *self.suppressions.values()]
+
     def _suppressed(self, outcome: Outcome) -> None:
-        for name, machine in self.machines.items():
+        for machine in self._all_machines():
+            name = machine.pattern.name
             outcome.suppressed[name] = machine.suppressed - self.told.get(name, 0)
             self.told[name] = machine.suppressed
             outcome.guarded[name] = machine.guarded - self.told_guarded.get(name, 0)
@@ -230,6 +248,8 @@ class _Pass:
                     self._scoring(step)
                 case Pattern():
                     self._pattern(step)
+                case Suppression():
+                    self._suppression(step.pattern)
         for stream, lane in self.primary.items():
             self._pass_on(stream, lane)
 
@@ -426,10 +446,29 @@ class _Pass:
             return {column: value for part in known for column, value in part.at(slot, moment).items()}
 
         hits = machine.step(None if lane is None else self._given(pattern, lane), until, as_of)
-        self.outcome.hits.extend(Found(pattern, hit, self.shard.keys.key(hit.slot)) for hit in hits)
-        if hits and pattern.name in self.shard.flags:
-            slots, batch = self.shard.flags[pattern.name].rows(hits, machine.sources(hits))
-            self._insert(pattern.name, slots, batch)
+        self._out(pattern, machine, hits, waits=bool(pattern.suppress.per))
+
+    def _suppression(self, pattern: Pattern) -> None:
+        """Suppress a pattern's hits by another key than its own."""
+        machine = self.shard.suppressions[pattern.name]
+        lane = self.primary.get(hits_of(pattern.name))
+        until = self.outcome.bound.time
+        if lane is not None:
+            hits = machine.step(self.slots[lane], self.parts[lane].batch, self.columns[lane], until)
+        elif machine.ripe(until):
+            hits = machine.step(np.zeros(0, np.int64), None, {}, until)
+        else:
+            return
+        self._out(pattern, machine, hits, waits=False)
+
+    def _out(self, pattern: Pattern, machine: PatternMachine | PerMachine, hits: list[Hit], *, waits: bool) -> None:
+        """Hits go out as flags unless a later stage suppresses them, and as rows where somebody takes them."""
+        if not waits:
+            self.outcome.hits.extend(Found(pattern, hit, hit.key or self.shard.keys.key(hit.slot)) for hit in hits)
+        flags = self.shard.flags[pattern.name]
+        if hits and flags is not None:
+            slots, batch = flags.rows(hits, machine.sources(hits))
+            self._insert(flags.name, slots, batch)
         machine.settle()
 
     def _insert(self, pattern: str, slots: NDArray[np.int64], batch: Batch) -> None:

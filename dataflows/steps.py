@@ -56,7 +56,22 @@ class Scoring:
     readers: Mapping[str, tuple[str, ...]]
 
 
-Step = Derive | Lookup | Wave | Scoring | Pattern
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    """The suppression of a pattern's hits by another key than its own."""
+
+    pattern: Pattern
+
+
+Step = Derive | Lookup | Wave | Scoring | Pattern | Suppression
+
+
+def hits_of(pattern: str) -> str:
+    """The name of the rows in which a pattern's hits travel to the stage that suppresses them."""
+    return f"{_HITS}{pattern}"
+
+
+_HITS = "hits of "
 
 
 @dataclass(slots=True)
@@ -99,7 +114,7 @@ class Plan:
 
     def depth(self, stream: str) -> int:
         """How many numbers follow (time, partition, offset) in the order of a stream's rows."""
-        pattern = self.application.patterns.get(stream)
+        pattern = self.application.patterns.get(stream.removeprefix(_HITS))
         return 0 if pattern is None else self.depth(pattern.on) + (5 if pattern.has_deadlines else 2)
 
     @property

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import Batch, concat_batches
+from dataflows.batch import Batch
 from dataflows.held import SourceOf
 from dataflows.operators import kernels_trigger as k
-from dataflows.operators.store import EventStore
+from dataflows.operators.keeping import Keeping
 from dataflows.operators.suppress import Suppressor
 from dataflows.operators.trigger import Raised, Trigger
 from models.application.resolved import Pattern
@@ -38,7 +38,7 @@ class Given(NamedTuple):
     passes: NDArray[np.bool_] | None
 
 
-class PatternMachine:
+class PatternMachine(Keeping):
     """State of one pattern for the keys of one shard.
 
     types: of its stream's fields; depth: how many numbers extend its stream's order; names: the columns to keep of an event.
@@ -47,18 +47,16 @@ class PatternMachine:
     def __init__(
         self, pattern: Pattern, types: Mapping[str, Type], depth: int, names: Iterable[str], read: Read, source_of: SourceOf
     ) -> None:
+        super().__init__(depth, names, source_of)
         self.pattern = pattern
-        self.names = sorted(names)
         self.read = read
-        self.store = EventStore(depth, source_of)
         self.trigger = Trigger(pattern, self.store)
-        self.suppressor = Suppressor(pattern, types, self.show)
+        self.suppressor = Suppressor(pattern, types, lambda events: [self.show(event) for event in events])
+        self.suppresses = not pattern.suppress.per
         self.guarded = 0
         self.raised: dict[int, Hit] = {}
         self.given: Given | None = None
         self.asof: AsOf = lambda slot, time: {}
-        self.pending: dict[int, int] = {}
-        self.pending_rows: list[int] = []
 
     @property
     def suppressed(self) -> int:
@@ -75,6 +73,7 @@ class PatternMachine:
         ``settle`` must follow: until then hits refer to kept events and to the rows in hand.
         """
         self.given, self.asof = given, asof
+        self.hand = None if given is None else (given.batch, given.columns)
         out: list[Hit] = []
         if given is not None and len(given.slot):
             when, passes = given.when, given.passes
@@ -86,25 +85,12 @@ class PatternMachine:
             out.extend(self._take(raised))
         out.extend(self._take(self.trigger.due(until)))
         out.extend(self.suppressor.due(until))
-        self._flush()
+        self.flush()
         return out
-
-    def sources(self, hits: Sequence[Hit]) -> Batch:
-        """The rows that hits take their fields from (not empty), in the hits' order, before ``settle``."""
-        rows = np.array([hit.row for hit in hits], np.int64)
-        kept = np.array([hit.at if hit.row < 0 else -1 for hit in hits], np.int64)
-        parts = []
-        if (rows >= 0).any():
-            assert self.given is not None
-            columns = {name: self.given.columns[name] for name in self.names}
-            parts.append(replace(self.given.batch, columns=columns).take(rows[rows >= 0]))
-        if (rows < 0).any():
-            parts.append(self.store.view().take(kept[rows < 0]))
-        return concat_batches(parts).take(np.argsort(np.argsort(rows < 0, kind="stable")))
 
     def settle(self) -> None:
         """Forget the events that nobody refers to any more."""
-        self.given = None
+        self.given = self.hand = None
         if self.store.crowded:
             live = np.zeros(self.store.size, np.bool_)
             self.trigger.mark(live)
@@ -115,21 +101,7 @@ class PatternMachine:
 
     def show(self, event: int) -> Evidence:
         """The evidence of a kept event, by its position; of a row in hand, by -1 - row."""
-        position = event
-        if event >= self.store.size:
-            event = -1 - self.pending_rows[event - self.store.size]
-        if event < 0:
-            assert self.given is not None
-            return self.read(self.given.batch, self.given.columns, -1 - event)
-        view = self.store.view()
-        return self.read(view, view.columns, position)
-
-    def keep(self, row: int) -> int:
-        """Keep a row of the batch in hand; its position."""
-        if row not in self.pending:
-            self.pending[row] = self.store.size + len(self.pending_rows)
-            self.pending_rows.append(row)
-        return self.pending[row]
+        return self.read(*self.place(event))
 
     def events(self, raised: Raised) -> list[int]:
         """What ``show`` reads of a raw hit's events."""
@@ -143,7 +115,7 @@ class PatternMachine:
             if raised.kind == k.CLEARED:
                 first = self.raised.pop(raised.slot, None)
                 if first is not None:
-                    yield from self.suppressor.take(_Raw(self, raised, None, first))
+                    yield from self._offer(_Raw(self, raised, None, first))
                 continue
             # An episode that is remembered from before the state counted as absent is over.
             self.raised.pop(raised.slot, None)
@@ -156,20 +128,17 @@ class PatternMachine:
             offer = _Raw(self, raised, values)
             if self.pattern.on_clear:
                 self.raised[raised.slot] = replace(offer.hit(), evidence=(), values=None)
-            yield from self.suppressor.take(offer)
+            yield from self._offer(offer)
+
+    def _offer(self, offer: _Raw) -> Iterator[Hit]:
+        """Suppress here, or leave it to a later stage by another key."""
+        return self.suppressor.take(offer) if self.suppresses else iter([offer.hit()])
 
     def _passes(self, time: int, values: Mapping[str, Any]) -> bool:
         """Calendar and guard at a deadline."""
         pattern = self.pattern
         inside = pattern.active is None or pattern.active.calendar.contains(time) == pattern.active.inside
         return inside and (pattern.guard is None or pattern.guard.row(values) is True)
-
-    def _flush(self) -> None:
-        """Keep the rows that bursts asked for."""
-        if self.pending_rows:
-            assert self.given is not None
-            self.store.append(self.given.batch, self.given.columns, np.array(self.pending_rows, np.int64), self.names)
-            self.pending, self.pending_rows = {}, []
 
     def snapshot(self) -> dict[str, Any]:
         """All state as arrays and plain values."""

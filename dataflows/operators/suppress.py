@@ -21,8 +21,8 @@ from models.values.types import Type
 
 NEVER = 2**63 - 1
 """A deadline that never comes."""
-Show = Callable[[Any], Evidence]
-"""From what a burst keeps of an event to the event's evidence."""
+Show = Callable[[list[Any]], list[Evidence]]
+"""From what a burst keeps of its events to their evidence, each once."""
 
 
 class Offer(Protocol):
@@ -167,7 +167,7 @@ class Suppressor:
         yield from self._limited(key, burst.due, before + merged, lambda: self._whole(burst, last))
 
     def _whole(self, burst: Burst, last: Hit | None) -> Hit:
-        whole = _with(burst.first, evidence=[self.show(event) for event in burst.events], moment=burst.due)
+        whole = _with(burst.first, evidence=self.show(burst.events), moment=burst.due)
         if last is None:
             order = deadline_order(burst.due, self.pattern.place, burst.first.evidence[0].order)
             whole = _with(whole, completing=None, row=-1, at=burst.events[-1], order=order, values=burst.values)

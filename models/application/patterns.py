@@ -78,7 +78,7 @@ class PatternReader:
             reader.integer(values.get("priority"), "priority", 2, 1, 3), reader.duration(values.get("expires"), "expires", least=1),
             reader.integer(reader.section(evidence, "evidence").get("last") if evidence else None, "evidence.last", 20, 1),
             reader.choice(values.get("mode"), "mode", ("live", "shadow", "part", "off"), "live"),  # type: ignore[arg-type]
-            self._suppress(values.get("suppress"), stream),
+            self._suppress(values.get("suppress"), stream, by),
             reader.choice(values.get("trigger"), "trigger", ("each", "edge"), "each"),  # type: ignore[arg-type]
             self._hold(values.get("hold")), clear, reader.choice(values.get("on_clear"), "on_clear", ("flag",), "") == "flag",
             version,
@@ -170,7 +170,7 @@ class PatternReader:
         time = self.reader.duration(node, "hold", least=1)
         return None if time is None else Hold(time=time)
 
-    def _suppress(self, node: Node | None, stream: Stream) -> Suppress:
+    def _suppress(self, node: Node | None, stream: Stream, by: By) -> Suppress:
         if node is None:
             return Suppress()
         reader = self.reader
@@ -188,15 +188,19 @@ class PatternReader:
             reader.problems.add(values["limit"].position, "expected limit as {count: COUNT, over: DURATION}; found less")
         if "max_wait" in values and "debounce" not in values:
             reader.problems.add(values["max_wait"].position, "expected debounce beside max_wait; found none")
-        if "per" in values:
-            reader.problems.add(values["per"].position, "'per' of suppress is not in this version")
+        per = reader.names(values["per"], "per") if "per" in values else ()
+        for name in per:
+            if name not in stream.fields and name not in stream.derive:
+                reader.problems.unknown(values["per"].position, f"field of {stream.name}", name, [*stream.fields, *stream.derive])
+        if "per" in values and not kinds and not limit:
+            reader.problems.add(values["per"].position, "expected cooldown, debounce, batch or limit beside per; found none")
         return Suppress(
             reader.duration(values.get("cooldown"), "cooldown", least=1),
             reader.duration(values.get("debounce"), "debounce", least=1),
             reader.duration(values.get("max_wait"), "max_wait", least=1), reader.duration(batch.get("over"), "batch.over", least=1),
             reader.integer(batch["max"], "batch.max", 1, 1) if "max" in batch else None,
             reader.integer(limit["count"], "limit.count", 1, 1) if "count" in limit else None,
-            reader.duration(limit.get("over"), "limit.over", least=1),
+            reader.duration(limit.get("over"), "limit.over", least=1), () if sorted(per) == sorted(by.fields) else per,
         )  # fmt: skip
 
     def _check_truths(self, patterns: dict[str, Pattern]) -> None:

@@ -21,7 +21,8 @@ class Hit:
     evidence: the last ones kept, in order; completing: the event that completed it, None where only a deadline did;
     episode: ids of the first hit of its episode (for the dedup key), with that hit's deadline; row, at: the batch's row, or the
     kept event, that its derived row takes its fields from; order: what it is released by, as a place in the total order;
-    values: where a deadline released it, what guard, title and severity read.
+    values: where a deadline released it, what guard, title and severity read; key: the pattern's
+    key, where ``slot`` is another's (``suppress: {per: ..}``).
     """
 
     kind: Kind
@@ -44,6 +45,7 @@ class Hit:
     at: Any = -1
     order: tuple[int, ...] = ()
     values: Mapping[str, Any] | None = None
+    key: bytes = b""
 
 
 def deadline_order(deadline: int, place: int, first: Sequence[int]) -> tuple[int, ...]:

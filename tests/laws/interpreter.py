@@ -66,6 +66,12 @@ class Memory:
     is_raised: bool = False
     decided: Order | None = None
     """The first event of the last run whose deadline has passed."""
+
+
+@dataclass(slots=True)
+class Quiet:
+    """All that the suppression of one pattern remembers of one key, the pattern's own or that of ``per``."""
+
     episode: Flag | None = None
     last_hit: int | None = None
     silent_until: int | None = None
@@ -83,6 +89,7 @@ class Interpreter:
         self.patterns = [pattern for pattern in application.patterns.values() if pattern.mode != "off"]
         self.past: list[Event] = []
         self.memory: dict[tuple[str, Key], Memory] = {}
+        self.quiet: dict[tuple[str, Key], Quiet] = {}
         self.flags: list[Flag] = []
         self.raised: dict[Order, int] = {}
         self.future: list[tuple[Order, int, Event]] = []
@@ -94,7 +101,7 @@ class Interpreter:
         while True:
             waiting = min(self._deadlines(), default=None, key=lambda deadline: deadline[:3])
             if waiting is not None and (not self.future or waiting[0] <= self.future[0][2].time):
-                self._deadline(waiting[0], waiting[3], waiting[4])
+                self._deadline(waiting[0], waiting[2], waiting[3], waiting[4])
             elif self.future:
                 self._event(self.future.pop(0)[2])
             else:
@@ -130,7 +137,7 @@ class Interpreter:
             if pattern.on_clear and memory.raised is not None:
                 cleared = self._flag(pattern, "cleared", key, [event], event)
                 cleared.episode = memory.raised.episode
-                self._out(pattern, memory, cleared)
+                self._out(pattern, cleared)
             memory.raised = None
         if pattern.hold is not None and pattern.hold.time is not None:
             return
@@ -153,22 +160,21 @@ class Interpreter:
     def _deadlines(self) -> Iterator[tuple[int, int, Order, Pattern, Key]]:
         """(deadline, place in the file, order of the attempt's first event, pattern, key) of all that wait."""
         for pattern in self.patterns:
-            for (name, key), memory in self.memory.items():
-                if name != pattern.name:
-                    continue
-                if memory.burst:
+            for (name, key), quiet in self.quiet.items():
+                if name == pattern.name and quiet.burst:
                     # Before the hit of a hold at the same moment: that hit belongs to the next burst.
-                    yield _due(pattern, memory.burst), pattern.place, (-1, *memory.burst[0].events[0].order), pattern, key
-                run = _run(memory) if pattern.hold is not None and pattern.hold.time is not None else []
-                if run and run[0].order != memory.decided:
-                    assert pattern.hold is not None and pattern.hold.time is not None
-                    yield run[0].time + pattern.hold.time, pattern.place, run[0].order, pattern, key
+                    yield _due(pattern, quiet.burst), pattern.place, (-1, *quiet.burst[0].events[0].order), pattern, key
+            for (name, key), memory in self.memory.items():
+                if name == pattern.name and pattern.hold is not None and pattern.hold.time is not None:
+                    run = _run(memory)
+                    if run and run[0].order != memory.decided:
+                        yield run[0].time + pattern.hold.time, pattern.place, run[0].order, pattern, key
 
-    def _deadline(self, moment: int, pattern: Pattern, key: Key) -> None:
-        memory = self.memory[pattern.name, key]
-        if memory.burst and _due(pattern, memory.burst) == moment:
-            self._release(pattern, memory, moment, None)
+    def _deadline(self, moment: int, order: Order, pattern: Pattern, key: Key) -> None:
+        if order[0] == -1:
+            self._release(pattern, self.quiet[pattern.name, key], moment, None)
             return
+        memory = self.memory[pattern.name, key]
         run = _run(memory)
         memory.decided = run[0].order
         if len(run) < 2 or moment - memory.truths[-1][0].time >= TTL or memory.is_raised:
@@ -209,9 +215,14 @@ class Interpreter:
         memory.raised = flag
         rules = pattern.suppress
         period = rules.cooldown or rules.debounce or rules.batch_over or rules.limit_over
-        if period is None:
-            self._out(pattern, memory, flag)
+        per = tuple(flag.events[-1].known.get(name) for name in rules.per) if rules.per else flag.key
+        if period is None or None in per:
+            self._out(pattern, flag)
             return
+        self._suppress(pattern, self.quiet.setdefault((pattern.name, per), Quiet()), flag, period)
+
+    def _suppress(self, pattern: Pattern, memory: Quiet, flag: Flag, period: int) -> None:
+        rules = pattern.suppress
         new = memory.episode is None or memory.last_hit is None or flag.moment - memory.last_hit >= period
         if pattern.clear is not None or new:
             memory.episode = flag
@@ -231,12 +242,13 @@ class Interpreter:
             return
         self._limited(pattern, memory, flag)
 
-    def _release(self, pattern: Pattern, memory: Memory, moment: int, last: Flag | None) -> None:
+    def _release(self, pattern: Pattern, memory: Quiet, moment: int, last: Flag | None) -> None:
         """One flag for a burst: at its deadline, or with the ``last`` hit that it has room for."""
         burst, memory.burst = memory.burst, []
         events: list[Event] = []
         for hit in burst:
             events += [event for event in hit.events if event not in events]
+        events.sort(key=lambda event: event.order)
         first = burst[0]
         order = last.order if last is not None else (moment, -1, pattern.place, *first.events[0].order)
         values = burst[-1].values
@@ -244,7 +256,7 @@ class Interpreter:
         whole.suppressed = len(burst) - 1 + self._recalled(memory, moment)
         self._limited(pattern, memory, whole)
 
-    def _limited(self, pattern: Pattern, memory: Memory, flag: Flag) -> None:
+    def _limited(self, pattern: Pattern, memory: Quiet, flag: Flag) -> None:
         rules = pattern.suppress
         if rules.limit_count is not None and rules.limit_over is not None:
             recent = [moment for moment in memory.passed if flag.moment - rules.limit_over < moment <= flag.moment]
@@ -255,17 +267,17 @@ class Interpreter:
             memory.passed.append(flag.moment)
             if not (rules.cooldown or rules.debounce or rules.batch_over):
                 flag.suppressed = self._recalled(memory, flag.moment)
-        self._out(pattern, memory, flag)
+        self._out(pattern, flag)
 
-    def _suppressed(self, memory: Memory, hits: int, forgotten: int) -> None:
+    def _suppressed(self, memory: Quiet, hits: int, forgotten: int) -> None:
         memory.suppressed += hits
         memory.forgotten = max(memory.forgotten, forgotten)
 
-    def _recalled(self, memory: Memory, moment: int) -> int:
+    def _recalled(self, memory: Quiet, moment: int) -> int:
         count, memory.suppressed = memory.suppressed, 0
         return count if moment < memory.forgotten else 0
 
-    def _out(self, pattern: Pattern, memory: Memory, flag: Flag) -> None:
+    def _out(self, pattern: Pattern, flag: Flag) -> None:
         self.flags.append(flag)
         if pattern.name not in self.application.flags_of:
             return

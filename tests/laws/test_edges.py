@@ -107,6 +107,8 @@ def _text(dice: random.Random) -> str:
         if dice.random() < 0.3:
             lines.append(f"    guard: {dice.choice(['amount > 1', f'{shown} >= 1'])}")
         if suppress := fill(dice.choice(SUPPRESS)):
+            if dice.random() < 0.3:
+                suppress += f", per: {dice.choice(['amount', 'card'] + ['shop'] * (base == 'pays'))}"
             lines.append(f"    suppress: {{{suppress}}}")
     return STREAMS + "\n".join(lines) + "\n"
 
@@ -155,7 +157,7 @@ def engine(world: World, run: Run) -> dict[tuple[str, str], list[Any]]:
             shown = (hit.kind, hit.moment, flag["id"], ids, hit.suppressed, flag["data"]["pattern"]["title"], flag["severity"],
                      flag["dedupkey"], hit.evidence_count)  # fmt: skip
             found.setdefault((each.pattern.name, flag["partitionkey"]), []).append(shown)
-    return found
+    return _ordered(world, found)
 
 
 def reference(world: World) -> dict[tuple[str, str], list[Any]]:
@@ -170,7 +172,13 @@ def reference(world: World) -> dict[tuple[str, str], list[Any]]:
         shown = (flag.kind, flag.moment, interpreter.id_of(flag), [event.id for event in flag.events][-kept:], flag.suppressed,
                  interpreter.title(flag), interpreter.severity(pattern, flag), interpreter.id_of(first), len(flag.events))  # fmt: skip
         found.setdefault((flag.pattern, interpreter.key_text(flag)), []).append(shown)
-    return found
+    return _ordered(world, found)
+
+
+def _ordered(world: World, found: dict[tuple[str, str], list[Any]]) -> dict[tuple[str, str], list[Any]]:
+    """Flags that are suppressed by another key come from that key's shards, so their order is that of the output: by time and id."""
+    per = {name for name, pattern in world.application.patterns.items() if pattern.suppress.per}
+    return {key: sorted(flags, key=lambda flag: flag[1:3]) if key[0] in per else flags for key, flags in found.items()}
 
 
 RUNS = st.sampled_from([(1, 1, Everything, 0.0), (3, 3, Nothing, 0.3), (1 << 30, 1, ClockHand, 0.0), (5, 16, Everything, 0.3)])
