@@ -228,7 +228,7 @@ CASES = [
     (PATTERN, 'guard: amount', ["11:12: 'amount' gives float; expected bool"]),
     (PATTERN, "title: '{amout}'", ["11:14: unknown name 'amout' (did you mean amount?)"]),
     (PATTERN, 'enrich: []', ["11:5: 'enrich' is not in this version"]),
-    (PATTERN, 'suppress: {per: amount}', ["11:21: 'per' of suppress is not in this version"]),
+    (PATTERN, 'suppress: {per: amount}', ["11:21: expected cooldown, debounce, batch or limit beside per; found none"]),
     (PATTERN, 'tests: 5', ["11:12: expected tests as a list; found '5'"]),
     # test
     (TEST, '{given: [], expct: []}', ["11:25: unknown key of a test 'expct'… (did you mean expect?)"]),
