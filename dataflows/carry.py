@@ -7,7 +7,20 @@ from collections.abc import Mapping, Sequence
 from dataflows.evidence import CORRELATION, FLAG_ID
 from dataflows.needs import fact_columns, fact_inputs, pattern_needs
 from dataflows.operators.per import HIT
-from dataflows.steps import SOURCE, Derive, Lookup, Scoring, Stage, Step, Suppression, Wave, hits_of
+from dataflows.steps import (
+    SOURCE,
+    Derive,
+    Lookup,
+    Scoring,
+    Stage,
+    Step,
+    Storming,
+    Suppression,
+    Wave,
+    flags_before_storm,
+    hits_of,
+    raises,
+)
 from models.application.resolved import Application, Feature, Pattern, Score
 
 Targets = Mapping[tuple[int, str], Sequence[tuple[int, int]]]
@@ -53,25 +66,23 @@ def _primary(
     """What each stream's rows must have when they come into a stage."""
     needed = {s: {*f, *_onward(s, stage.index, targets, columns, outputs, last)} for s, f in stage.fields.items()}
     for step in reversed(stage.steps):
-        for flags, below in _raises(step):
+        for flags in raises(step, application.storm is not None):
             if flags in needed:
                 if flags not in passed:
                     passed[flags] = frozenset(name for name in needed[flags] if not name.startswith(("flag.", "\0")))
-                needed[below] |= passed[flags]
+                needed[_below(step)] |= passed[flags]
         if isinstance(step, Suppression):
             needed[hits_of(step.pattern.name)] |= {HIT, *step.pattern.suppress.per}
+        elif isinstance(step, Storming):
+            needed[flags_before_storm(step.pattern.name)] |= {HIT}
         for stream, columns_ in needed.items():
             _before(application, stage, step, stream, columns_)
     return needed
 
 
-def _raises(step: Step) -> list[tuple[str, str]]:
-    """Rows that a step makes of other rows, by name."""
-    if isinstance(step, Suppression):
-        return [(step.pattern.name, hits_of(step.pattern.name))]
-    if isinstance(step, Pattern):
-        return [(hits_of(step.name) if step.suppress.per else step.name, step.on)]
-    return []
+def _below(step: Step) -> str:
+    """The rows that a step raises flags of."""
+    return hits_of(step.pattern.name) if isinstance(step, Suppression) else step.on if isinstance(step, Pattern) else ""
 
 
 def _onward(

@@ -55,9 +55,12 @@ def build(plan: Plan, io: Connectors, shards: int = 16) -> Dataflow:
         done = op.stateful_batch(f"stage_{stage.index + 1}", keyed, _shard(plan, stage.index, io, shards))
         passed[stage.index] = op.map(f"passed_{stage.index + 1}", done, _pass_on(plan, stage.index, io, shards))
         hits.append(done)
+    late = op.flat_map("late_events", turns, lambda turn: io.sinks.late_of(turn.source, turn.judged))
     if hits:
-        op.output("flags", op.flat_map("flag", op.merge("hits", *hits), lambda done: io.sinks.flags_of(done[1])), io.sinks.flags)
-    op.output("late", op.flat_map("late_events", turns, lambda turn: io.sinks.late_of(turn.source, turn.judged)), io.sinks.late)
+        found = op.merge("hits", *hits)
+        op.output("flags", op.flat_map("flag", found, lambda done: io.sinks.flags_of(done[1])), io.sinks.flags)
+        late = op.merge("all_late", late, op.flat_map("late_flags", found, lambda done: io.sinks.late_flags_of(done[1])))
+    op.output("late", late, io.sinks.late)
     op.output("dead", op.flat_map("dead_letters", turns, lambda turn: io.sinks.dead_of(turn.judged)), io.sinks.dead_letters)
     return flow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from dataflows.remembered import remembered
-from dataflows.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Suppression, Wave
+from dataflows.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Storming, Suppression, Wave
 from models.application.resolved import Feature, FileInput, KafkaInput, Pattern, Stream, Table
 from models.expressions.text import interval_text
 
@@ -107,6 +107,8 @@ def _steps(step: Step) -> list[str]:
             return [f"score {score.name}: {score.kind}({score.value.text}) over {duration(score.over)}" for score in step.scores]
         case Suppression():
             return [f"suppress {step.pattern.name} per {', '.join(step.pattern.suppress.per)}"]
+        case Storming():
+            return [f"at most so many flags of {step.pattern.name} at a time"]
     return [_pattern(step)]
 
 

@@ -63,7 +63,8 @@ class Flags:
     def _columns(self, hits: Sequence[Hit]) -> dict[str, Column]:
         if self.name != self.pattern.name:
             whole = np.empty(len(hits), object)
-            whole[:] = [(hit_state(hit), self.keys.key(hit.slot)) for hit in hits]
+            for row, hit in enumerate(hits):
+                whole[row] = (hit_state(hit), hit.key or self.keys.key(hit.slot))
             return {HIT: Column(Type(Kind.LIST, item=STRING), whole)}
         keys = [self._key(hit) for hit in hits]
         return {

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from dataflows.steps import Derive, Lookup, Suppression, hits_of
+from dataflows.steps import Derive, Lookup, Storming, Suppression, flags_before_storm, hits_of
 from models.application.resolved import Application, Feature, Pattern, Score, Stream
 from models.expressions.expression import Expression
 
@@ -41,7 +41,7 @@ class Node:
     name: str
     needs: frozenset[str]
     gives: frozenset[str]
-    step: Derive | Lookup | Feature | Score | Pattern | Suppression
+    step: Derive | Lookup | Feature | Score | Pattern | Suppression | Storming
     key: Key | None = None
     feeds: tuple[Feed, ...] = ()
 
@@ -57,7 +57,10 @@ def nodes_of(application: Application, features_of: frozenset[str]) -> list[Node
     for pattern in patterns:
         collector.need(application.stream(pattern.on), pattern_needs(application, pattern))
     nodes = [_pattern_node(application, pattern, collector.passed) for pattern in patterns]
-    return [*collector.nodes(), *nodes, *(_suppression_node(pattern) for pattern in patterns if pattern.suppress.per)]
+    nodes += [_suppression_node(pattern) for pattern in patterns if pattern.suppress.per]
+    if application.storm is not None:
+        nodes += [_storm_node(pattern) for pattern in patterns if pattern.mode != "part"]
+    return [*collector.nodes(), *nodes]
 
 
 def readings(application: Application, stream: Stream) -> list[str]:
@@ -119,6 +122,11 @@ def _pattern_node(application: Application, pattern: Pattern, passed: Mapping[st
 def _suppression_node(pattern: Pattern) -> Node:
     key = Key(pattern.suppress.per, pattern.suppress.per)
     return Node(hits_of(pattern.name), pattern.name, frozenset({RAISED}), frozenset(), Suppression(pattern), key)
+
+
+def _storm_node(pattern: Pattern) -> Node:
+    rows = flags_before_storm(pattern.name)
+    return Node(rows, pattern.name, frozenset({RAISED}), frozenset(), Storming(pattern), Key((), ()))
 
 
 class _Collector:

@@ -12,7 +12,21 @@ from collections.abc import Iterable, Mapping
 from dataflows.asof import features_at_deadlines, last_waves
 from dataflows.carry import carried
 from dataflows.needs import RAISED, Key, Node, nodes_of, passed_facts, readings
-from dataflows.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Suppression, Wave, hits_of
+from dataflows.steps import (
+    SOURCE,
+    Derive,
+    Lookup,
+    Plan,
+    Scoring,
+    Stage,
+    Step,
+    Storming,
+    Suppression,
+    Wave,
+    flags_before_storm,
+    hits_of,
+    raises,
+)
 from models.application.resolved import Application, Feature, Pattern, Score, Stream
 
 
@@ -27,7 +41,8 @@ class _Planner:
         self.application = application
         self.waiting = nodes
         self.have = {name: set(stream.fields) for name, stream in application.streams.items()}
-        self.have.update({name: set() for pattern in application.patterns for name in (pattern, hits_of(pattern))})
+        flags = [rows for name in application.patterns for rows in (name, hits_of(name), flags_before_storm(name))]
+        self.have.update({rows: set() for rows in flags})
         self.prelude: dict[str, list[Step]] = {name: [] for name in application.streams}
         self.last = dict.fromkeys(application.streams, SOURCE)
         self.used = {node.stream for node in nodes} | {feed.stream for node in nodes for feed in node.feeds}
@@ -64,13 +79,12 @@ class _Planner:
         if stage is None or not isinstance(node.step, Pattern | Suppression) or node.key is None:
             return
         # Rows of its flags (or hits) are there from now on, under the key by which it was evaluated.
-        waits = isinstance(node.step, Pattern) and bool(node.step.suppress.per)
-        name = hits_of(node.name) if waits else node.name
-        if name in self.used:
-            flags = self.application.flags_of.get(node.name)
-            self.have[name] |= {RAISED} if flags is None else {*flags.fields, *passed_facts(self.application, flags)}
-            self.last[name] = stage.index
-            stage.fields[name] = node.key.fields
+        for name in raises(node.step, self.application.storm is not None):
+            if name in self.used:
+                flags = self.application.flags_of.get(name)
+                self.have[name] |= {RAISED} if flags is None else {*flags.fields, *passed_facts(self.application, flags)}
+                self.last[name] = stage.index
+                stage.fields[name] = node.key.fields
 
     def _add_stage(self) -> None:
         before = {name: set(columns) for name, columns in self.have.items()}
@@ -87,7 +101,7 @@ class _Planner:
         for node in self.waiting:
             if node.key is not None and self._ready(node, None, before):
                 facts, patterns = sizes.get(node.key, (0, 0))
-                is_pattern = isinstance(node.step, Pattern | Suppression)
+                is_pattern = isinstance(node.step, Pattern | Suppression | Storming)
                 sizes[node.key] = (facts + (not is_pattern), patterns + is_pattern)
         if not sizes:
             names = ", ".join(sorted(node.name for node in self.waiting))
@@ -132,7 +146,7 @@ class _Planner:
         for node in nodes:
             if isinstance(node.step, Pattern):
                 self._learn_again(stage, node.step)
-            if isinstance(node.step, Pattern | Suppression):
+            if isinstance(node.step, Pattern | Suppression | Storming):
                 stage.steps.append(node.step)
 
     def _learn_again(self, stage: Stage, pattern: Pattern) -> None:

@@ -19,11 +19,24 @@ from dataflows.operators.keys import KeyTable
 from dataflows.operators.machine import Given, PatternMachine
 from dataflows.operators.per import PerMachine
 from dataflows.operators.reorder import Chunk, Part, Reorder, merged
+from dataflows.operators.storm import StormMachine
 from dataflows.operators.suppress import numeric_types
 from dataflows.operators.versions import Versions
 from dataflows.operators.windows import Windows
 from dataflows.operators.zscore import ZScores
-from dataflows.steps import Derive, Lookup, Plan, Scoring, Stage, Suppression, Wave, hits_of
+from dataflows.steps import (
+    Derive,
+    Lookup,
+    Plan,
+    Scoring,
+    Stage,
+    Storming,
+    Suppression,
+    Wave,
+    flags_before_storm,
+    hits_of,
+    raises,
+)
 from models.application.resolved import Feature, Pattern, Score, Stream, Table
 from models.events.hit import Hit
 from models.values.column import Column, nulls
@@ -112,7 +125,14 @@ class Shard:
         self.suppressions = {
             step.pattern.name: self._suppression(step.pattern) for step in stage.steps if isinstance(step, Suppression)
         }  # fmt: skip
-        self.flags = {name: self._flags(name) for name in {*self.machines, *self.suppressions}}
+        self.storms = {
+            step.pattern.name: StormMachine(step.pattern, application.storm)
+            for step in stage.steps if isinstance(step, Storming) and application.storm is not None
+        }  # fmt: skip
+        self.flags = {
+            step.name if isinstance(step, Pattern) else step.pattern.name: self._flags(step)
+            for step in stage.steps if isinstance(step, Pattern | Suppression)
+        }  # fmt: skip
         self.reads_at_deadlines = {id(step): deadline_reads(stage, step) for step in stage.steps if isinstance(step, Wave)}
         self.tables = {
             lane.source: Versions({
@@ -124,7 +144,8 @@ class Shard:
 
     def _machine(self, pattern: Pattern) -> PatternMachine:
         plan, stream = self.plan, self.plan.application.stream(pattern.on)
-        names = {*pattern_needs(plan.application, pattern), *plan.passed.get(pattern.name, ())}
+        rows = raises(pattern, plan.application.storm is not None)
+        names = {*pattern_needs(plan.application, pattern), *(column for name in rows for column in plan.passed.get(name, ()))}
         if stream.pattern is not None:
             names |= {FLAG_ID, CORRELATION}
         return PatternMachine(pattern, numeric_types(stream), plan.depth(pattern.on), names, self.evidence.reader(pattern),
@@ -132,14 +153,15 @@ class Shard:
 
     def _suppression(self, pattern: Pattern) -> PerMachine:
         plan, types = self.plan, numeric_types(self.plan.application.stream(pattern.on))
-        depth = plan.depth(hits_of(pattern.name))
-        return PerMachine(pattern, types, depth, plan.passed.get(pattern.name, ()), self._source)
+        rows = raises(Suppression(pattern), plan.application.storm is not None)
+        names = {column for name in rows for column in plan.passed.get(name, ())}
+        return PerMachine(pattern, types, plan.depth(hits_of(pattern.name)), names, self._source)
 
-    def _flags(self, pattern: str) -> Flags | None:
+    def _flags(self, step: Pattern | Suppression) -> list[Flags]:
         """What makes rows of a pattern's flags, or of its hits where a later stage suppresses them."""
-        waits = pattern in self.machines and self.machines[pattern].pattern.suppress.per
-        name = hits_of(pattern) if waits else pattern
-        return Flags(self.plan, self.plan.application.patterns[pattern], name, self.keys) if name in self.plan.passed else None
+        pattern = step if isinstance(step, Pattern) else step.pattern
+        names = [name for name in raises(step, self.plan.application.storm is not None) if name in self.plan.passed]
+        return [Flags(self.plan, pattern, name, self.keys) for name in names]
 
     def take(self, items: Sequence[Item]) -> Outcome:
         """Take rows and bounds; give all that has become certain."""
@@ -167,6 +189,7 @@ class Shard:
                 found[f"scores {place}"] = self.scores[id(step)]
         found.update({f"pattern {name}": machine for name, machine in self.machines.items()})
         found.update({f"suppression {name}": machine for name, machine in self.suppressions.items()})
+        found.update({f"storm {name}": machine for name, machine in self.storms.items()})
         return found
 
     def snapshot(self) -> dict[str, Any]:
@@ -202,8 +225,8 @@ class Shard:
             operator.evict(slots)
         self.keys.remove(slots)
 
-    def _all_machines(self) -> list[PatternMachine | PerMachine]:
-        return [*self.machines.values(), *self.suppressions.values()]
+    def _all_machines(self) -> list[PatternMachine | PerMachine | StormMachine]:
+        return [*self.machines.values(), *self.suppressions.values(), *self.storms.values()]
 
     def _suppressed(self, outcome: Outcome) -> None:
         for machine in self._all_machines():
@@ -250,6 +273,8 @@ class _Pass:
                     self._pattern(step)
                 case Suppression():
                     self._suppression(step.pattern)
+                case Storming():
+                    self._storming(step.pattern)
         for stream, lane in self.primary.items():
             self._pass_on(stream, lane)
 
@@ -463,13 +488,18 @@ class _Pass:
 
     def _out(self, pattern: Pattern, machine: PatternMachine | PerMachine, hits: list[Hit], *, waits: bool) -> None:
         """Hits go out as flags unless a later stage suppresses them, and as rows where somebody takes them."""
-        if not waits:
+        if not waits and (self.shard.plan.application.storm is None or pattern.mode == "part"):
             self.outcome.hits.extend(Found(pattern, hit, hit.key or self.shard.keys.key(hit.slot)) for hit in hits)
-        flags = self.shard.flags[pattern.name]
-        if hits and flags is not None:
-            slots, batch = flags.rows(hits, machine.sources(hits))
-            self._insert(flags.name, slots, batch)
+        for flags in self.shard.flags[pattern.name] if hits else ():
+            self._insert(flags.name, *flags.rows(hits, machine.sources(hits)))
         machine.settle()
+
+    def _storming(self, pattern: Pattern) -> None:
+        """Let a pattern's flags out, those beyond the limit as late."""
+        lane = self.primary.get(flags_before_storm(pattern.name))
+        if lane is not None:
+            hits = self.shard.storms[pattern.name].step(self.parts[lane].batch, self.columns[lane])
+            self.outcome.hits.extend(Found(pattern, hit, hit.key) for hit in hits)
 
     def _insert(self, pattern: str, slots: NDArray[np.int64], batch: Batch) -> None:
         """Take rows of a pattern's flags as a lane of this stage."""

@@ -43,8 +43,14 @@ class Sinks:
         for name, count in outcome.guarded.items():
             self.counts.guarded[name] += count
         for found in outcome.hits:
-            if found.pattern.mode != "part":
+            if found.pattern.mode != "part" and not found.hit.late:
                 self.counts.flags[found.pattern.name] += 1
+                yield "0", orjson.dumps(self.flag(found))
+
+    def late_flags_of(self, outcome: Outcome) -> Iterator[Line]:
+        """Flags that were held back, as the flags they are."""
+        for found in outcome.hits:
+            if found.pattern.mode != "part" and found.hit.late:
                 yield "0", orjson.dumps(self.flag(found))
 
     def flag(self, found: Found) -> dict[str, object]:

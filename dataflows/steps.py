@@ -63,7 +63,14 @@ class Suppression:
     pattern: Pattern
 
 
-Step = Derive | Lookup | Wave | Scoring | Pattern | Suppression
+@dataclass(frozen=True, slots=True)
+class Storming:
+    """The limit on all of a pattern's flags, in a stage with one key."""
+
+    pattern: Pattern
+
+
+Step = Derive | Lookup | Wave | Scoring | Pattern | Suppression | Storming
 
 
 def hits_of(pattern: str) -> str:
@@ -71,7 +78,22 @@ def hits_of(pattern: str) -> str:
     return f"{_HITS}{pattern}"
 
 
-_HITS = "hits of "
+def flags_before_storm(pattern: str) -> str:
+    """The name of the rows in which a pattern's flags travel to the stage that counts them all."""
+    return f"{_FLAGS}{pattern}"
+
+
+def raises(step: Step, storm: bool) -> list[str]:
+    """The names of the rows that a step makes of what it raises."""
+    if isinstance(step, Pattern) and step.suppress.per:
+        return [hits_of(step.name)]
+    if not isinstance(step, Pattern | Suppression):
+        return []
+    pattern = step.pattern if isinstance(step, Suppression) else step
+    return [pattern.name, *([flags_before_storm(pattern.name)] if storm and pattern.mode != "part" else [])]
+
+
+_HITS, _FLAGS = "hits of ", "flags of "
 
 
 @dataclass(slots=True)
@@ -114,7 +136,7 @@ class Plan:
 
     def depth(self, stream: str) -> int:
         """How many numbers follow (time, partition, offset) in the order of a stream's rows."""
-        pattern = self.application.patterns.get(stream.removeprefix(_HITS))
+        pattern = self.application.patterns.get(stream.removeprefix(_HITS).removeprefix(_FLAGS))
         return 0 if pattern is None else self.depth(pattern.on) + (5 if pattern.has_deadlines else 2)
 
     @property

@@ -181,7 +181,7 @@ def _run(compiled: Plan, test: Test, names: frozenset[str], static: Mapping[str,
         result = engine.turn(judged_reader, judged)
         late.extend(row.value.decode() for row in judged.late)
         for hit in result.hits:
-            if hit.pattern.name in names:
+            if hit.pattern.name in names and not hit.hit.late:
                 builder = builders[hit.pattern.name]
                 key = key_values(hit.key, [builder.types[field] for field in hit.pattern.by.fields])
                 found.append(

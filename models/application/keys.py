@@ -164,6 +164,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "data": "a part of its data",
     },
     "join": {"table": "whose columns", "on": "the field that holds the table's key"},
+    "storm": {"max": "flags of one pattern", "per": "in how long"},
     "batch": {"over": "how long", "max": "how many at most"},
     "limit": {"count": "how many", "over": "in how long"},
     "evidence": {"last": "how many events are kept"},

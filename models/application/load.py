@@ -160,8 +160,11 @@ def _outputs(reader: Reader, node: Node | None) -> Outputs:
 def _storm(reader: Reader, node: Node | None) -> Storm | None:
     if node is None:
         return None
-    reader.problems.add(node.position, not_in_this_version("'storm'"))
-    return None
+    values = reader.section(node, "storm")
+    if node.is_map and len(values) < 2:
+        reader.problems.add(node.position, f"expected storm as {{max: COUNT, per: DURATION}}; found {node.shown()}")
+    per = reader.duration(values.get("per"), "storm.per", least=1)
+    return Storm(reader.integer(values["max"], "storm.max", 1, 1), per) if "max" in values and per else None
 
 
 def _max_dead(reader: Reader, values: Mapping[str, Node]) -> dict[str, float]:

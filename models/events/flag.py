@@ -35,7 +35,7 @@ class FlagBuilder:
 
     def build(self, hit: Hit, key: Sequence[Any], recorded: str) -> dict[str, Any]:
         """The flag of a hit; ``key`` holds the stored values of the pattern's key, ``recorded`` the wall-clock time."""
-        text, shown = self._key(key)
+        text, shown = ("", {}) if hit.kind == "storm" else self._key(key)
         id_ = self._id(hit.kind, text, hit.anchor, hit.deadline)
         event = hit.completing or hit.evidence[-1]
         severity = self.severity(hit)
@@ -63,6 +63,8 @@ class FlagBuilder:
         }
         if event.attributes.get("tracestate"):
             flag["tracestate"] = event.attributes["tracestate"]
+        if hit.late:
+            flag["latereason"] = hit.late
         if not hit.settled:
             flag["settled"] = False
         if self.pattern.expires is not None:
@@ -116,7 +118,7 @@ class FlagBuilder:
             "evidence_count": hit.evidence_count,
             "evidence_sum": {name: _number(value) for name, value in hit.evidence_sum.items()},
             "repeat": hit.repeat,
-            "reasons": [] if hit.kind == "cleared" else self._reasons(event),
+            "reasons": [] if hit.kind in ("cleared", "storm") else self._reasons(event),
             "features": features,
             "scores": scores,
             "enrichment": enrichment,

@@ -22,7 +22,7 @@ class Hit:
     episode: ids of the first hit of its episode (for the dedup key), with that hit's deadline; row, at: the batch's row, or the
     kept event, that its derived row takes its fields from; order: what it is released by, as a place in the total order;
     values: where a deadline released it, what guard, title and severity read; key: the pattern's
-    key, where ``slot`` is another's (``suppress: {per: ..}``).
+    key, where ``slot`` is another's (``suppress: {per: ..}``); late: why it is held back from the flags.
     """
 
     kind: Kind
@@ -46,6 +46,7 @@ class Hit:
     order: tuple[int, ...] = ()
     values: Mapping[str, Any] | None = None
     key: bytes = b""
+    late: str = ""
 
 
 def deadline_order(deadline: int, place: int, first: Sequence[int]) -> tuple[int, ...]:

@@ -95,7 +95,7 @@ CASES = [
     (TOP, 'endpoints: {}', ["7:1: 'endpoints' is not in this version"]),
     (TOP, 'inbound: {}', ["7:1: 'inbound' is not in this version"]),
     (TOP, 'teams: {}', ["7:1: 'teams' is not in this version"]),
-    (TOP, 'storm: {}', ["7:8: 'storm' is not in this version"]),
+    (TOP, 'storm: {}', ["7:8: expected storm as {max: COUNT, per: DURATION}; found a mapping"]),
     (TOP, 'patterns:\n  p: {by: card, sequence: []}', ["8:17: 'sequence' is not in this version"]),
     (TOP, 'patterns:\n  p: {by: card, all: []}', ["8:17: 'all' is not in this version"]),
     (TOP, 'patterns:\n  p: {by: card, any: []}', ["8:17: 'any' is not in this version"]),
