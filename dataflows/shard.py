@@ -117,7 +117,6 @@ class Shard:
         self.reorder = Reorder(senders)
         self.keys = KeyTable()
         self.told: dict[str, int] = {}
-        self.told_guarded: dict[str, int] = {}
         application = plan.application
         self.windows = {id(step): Windows(step.features) for step in stage.steps if isinstance(step, Wave)}
         self.scores = {id(step): ZScores(step.scores) for step in stage.steps if isinstance(step, Scoring)}
@@ -204,7 +203,6 @@ class Shard:
         self.told = dict(state["told"])
         for name, operator in self.operators().items():
             operator.restore(state["operators"][name])
-        self.told_guarded = {name: machine.guarded for name, machine in self.machines.items()}
 
     def _source(self, index: int) -> Stream | Table:
         application, name = self.plan.application, self.plan.sources[index]
@@ -231,10 +229,15 @@ class Shard:
     def _suppressed(self, outcome: Outcome) -> None:
         for machine in self._all_machines():
             name = machine.pattern.name
-            outcome.suppressed[name] = machine.suppressed - self.told.get(name, 0)
-            self.told[name] = machine.suppressed
-            outcome.guarded[name] = machine.guarded - self.told_guarded.get(name, 0)
-            self.told_guarded[name] = machine.guarded
+            news = self._news(f"{type(machine).__name__} {name}", machine.suppressed)
+            outcome.suppressed[name] = outcome.suppressed.get(name, 0) + news
+        for name, raising in self.machines.items():
+            outcome.guarded[name] = self._news(f"guarded {name}", raising.guarded)
+
+    def _news(self, what: str, count: int) -> int:
+        """How much a count has grown since it was last told."""
+        before, self.told[what] = self.told.get(what, 0), count
+        return count - before
 
 
 class _Pass:
