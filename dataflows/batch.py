@@ -19,13 +19,15 @@ AFTER_ALL = np.iinfo(np.int64).max
 
 
 class Bound(NamedTuple):
-    """A place in the total order: nothing that sorts at or before (time, partition) is still to come.
+    """A place in the total order: nothing that sorts at or before (time, partition, offset) is still to come.
 
-    time: microseconds; partition: index over all partitions in order (tables first, then streams in the file's order).
+    time: microseconds; partition: index over all partitions in order (tables first, then streams in the file's order); offset:
+    the last one of that partition that is known, since more of its events of this time may follow.
     """
 
     time: int
     partition: int
+    offset: int = AFTER_ALL
 
 
 OPEN = Bound(BEFORE_ALL, -1)

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from dataflows.batch import BEFORE_ALL, Batch, Rows
 from dataflows.deadlimit import DeadLimit
 from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, MARKS, NO_TIME, TIME, UNCHANGED, DeadRow, Decoded, RawRows
-from dataflows.judge import Dead, Judged
+from dataflows.judge import Dead, Judged, last_offset
 from dataflows.operators.digest import digests
 from dataflows.operators.versions import DELETE, SNAPSHOT, UPSERT, coded
 from dataflows.origin import Located
@@ -82,6 +82,7 @@ class ChangeJudge:
             dead=[self._dead(place, row) for row in decoded.dead],
             filtered=decoded.n - int(good.sum()) - len(decoded.dead),
             counts={"late_changes": int((good & ~leading & (time < bounds)).sum())},
+            offset=last_offset(raw),
         )
 
     def _times(self, decoded: Decoded) -> NDArray[np.int64]:

@@ -68,7 +68,7 @@ def build(plan: Plan, io: Connectors, shards: int = 16) -> Dataflow:
 def _prepare(plan: Plan, io: Connectors) -> Callable[[Turn], Passed]:
     def prepare(turn: Turn) -> Passed:
         judged = turn.judged
-        bound = CLOSED if judged.done else Bound(judged.bound, turn.partition)
+        bound = CLOSED if judged.done else Bound(judged.bound, turn.partition, judged.offset)
         rows = []
         if judged.batch is not None:
             rows = [(turn.source, prepared(judged.batch, plan.prelude.get(turn.source, ()), io.tables))]

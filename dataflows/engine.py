@@ -89,7 +89,7 @@ class Engine:
         """Take what one read gave through all stages."""
         result = Result(judged, reader.source)
         waiting: dict[int, list[list[Item]]] = {}
-        bound = CLOSED if reader.done else Bound(judged.bound, reader.partition)
+        bound = CLOSED if reader.done else Bound(judged.bound, reader.partition, judged.offset)
         if judged.batch is not None:
             batch = prepared(judged.batch, self.plan.prelude.get(reader.source, ()), self.static)
             self._send(waiting, SOURCE, reader.source, batch, reader.partition)

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import BEFORE_ALL, Batch, Rows
+from dataflows.batch import AFTER_ALL, BEFORE_ALL, Batch, Rows
 from dataflows.deadlimit import DeadLimit
 from dataflows.decoding.decoded import IS_CHANGE, IS_SNAPSHOT, MARKS, DeadRow, Decoded, RawRows, Reason
 from dataflows.dedup import Dedup
@@ -51,7 +51,10 @@ class Dead:
 
 @dataclass(slots=True)
 class Judged:
-    """What one read of a partition gave. ``bound`` in microseconds: no event before it is still to come."""
+    """What one read of a partition gave.
+
+    bound: microseconds, no event before it is still to come; offset: none at the bound is up to this one.
+    """
 
     batch: Batch | None
     bound: int
@@ -62,7 +65,13 @@ class Judged:
     duplicates: int = 0
     bytes: int = 0
     done: bool = False
+    offset: int = AFTER_ALL
     counts: dict[str, int] = field(default_factory=dict)
+
+
+def last_offset(raw: RawRows) -> int:
+    """The last offset of a read; before all where it had no rows."""
+    return int(raw.offset[-1]) if len(raw) else -1
 
 
 class Judge:
@@ -142,6 +151,7 @@ class Judge:
             [self._dead(place, raw, row) for _, row in sorted(dead.items())],
             int((dropped if skipped is None else dropped | (skipped & ~_at(dead, decoded.n))).sum()),
             duplicates,
+            offset=last_offset(raw),
         )
 
     def _future(self, raw: RawRows, time: NDArray[np.int64], dead: dict[int, DeadRow]) -> dict[int, DeadRow]:

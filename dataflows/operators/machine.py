@@ -161,8 +161,8 @@ class PatternMachine(Keeping):
         """Forget all that is kept under slots."""
         self.trigger.evict(slots)
         self.suppressor.evict(slots)
-        for slot in slots.tolist():
-            self.raised.pop(slot, None)
+        for slot in self.raised.keys() & set(slots.tolist()) if self.raised else ():
+            del self.raised[slot]
 
 
 @dataclass(slots=True)

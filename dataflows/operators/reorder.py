@@ -162,4 +162,6 @@ def _cut(run: Batch, bound: Bound) -> int:
         return len(run)
     low = int(np.searchsorted(run.time, bound.time, "left"))
     high = int(np.searchsorted(run.time, bound.time, "right"))
-    return low + int(np.searchsorted(run.partition[low:high], bound.partition, "right"))
+    begin = low + int(np.searchsorted(run.partition[low:high], bound.partition, "left"))
+    end = low + int(np.searchsorted(run.partition[low:high], bound.partition, "right"))
+    return begin + int(np.searchsorted(run.offset[begin:end], bound.offset, "right"))

@@ -264,18 +264,18 @@ class Suppressor:
 
     def evictable(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:
         """bool[m]: whether nothing kept under a slot counts at ``bound`` or later."""
-        if self.period is None:
-            return np.ones(len(slots), np.bool_)
-        return np.array([self._over(self.keys.get(slot), bound) for slot in slots.tolist()], np.bool_)
+        free = np.ones(len(slots), np.bool_)
+        for row, slot in enumerate(slots.tolist() if self.keys else ()):
+            key = self.keys.get(slot)
+            free[row] = key is None or self._over(key, bound)
+        return free
 
     def evict(self, slots: NDArray[np.int64]) -> None:
         """Forget all that is kept under slots."""
-        for slot in slots.tolist():
-            self.keys.pop(slot, None)
+        for slot in self.keys.keys() & set(slots.tolist()) if self.keys else ():
+            del self.keys[slot]
 
-    def _over(self, key: _Key | None, bound: int) -> bool:
-        if key is None:
-            return True
+    def _over(self, key: _Key, bound: int) -> bool:
         over = self.rules.limit_over
         passed = bool(key.passed) and over is not None and key.passed[-1] > bound - over
         silent = self.period is not None and bound - key.last_hit >= self.period
