@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from dataflows.batch import BEFORE_ALL, Batch, Rows
 from dataflows.deadlimit import DeadLimit
-from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, MARKS, NO_TIME, TIME, UNCHANGED, DeadRow, Decoded, RawRows
-from dataflows.judge import Dead, Judged, last_offset
+from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, MARKS, NO_TIME, TIME, UNCHANGED, Decoded, RawRows
+from dataflows.judge import Judged, dead_of, last_offset, numbers_of
 from dataflows.operators.digest import digests
 from dataflows.operators.versions import DELETE, SNAPSHOT, UPSERT, coded
 from dataflows.origin import Located
@@ -34,13 +34,19 @@ class ChangeJudge:
         self.source = source
         self.partition = partition
         self.newest = BEFORE_ALL
+        self.announced = BEFORE_ALL
         self.leading = True
         self.limit = DeadLimit(max_dead)
 
     @property
     def bound(self) -> int:
         """No change takes effect before this time any more (microseconds)."""
-        return BEFORE_ALL if self.newest == BEFORE_ALL else self.newest - self.table.lateness
+        return max(self.announced, BEFORE_ALL if self.newest == BEFORE_ALL else self.newest - self.table.lateness)
+
+    def announce(self, bound: int) -> None:
+        """Let no change take effect before a time any more; the run of snapshot rows at the begin has ended by then."""
+        self.announced = max(self.announced, bound)
+        self.leading = False
 
     def snapshot(self) -> dict[str, Any]:
         """What the partition's rows left behind, as plain values."""
@@ -64,7 +70,7 @@ class ChangeJudge:
 
     def judge(self, raw: RawRows, decoded: Decoded, topic: str, first_number: int, partition_number: int = 0) -> Judged:
         """Judge the changes of one read, in order."""
-        place = Located(decoded.chunk, topic, partition_number, np.arange(first_number, first_number + decoded.n))
+        place = Located(decoded.chunk, topic, partition_number, numbers_of(raw, first_number, decoded.n))
         time = self._times(decoded)
         good: NDArray[np.bool_] = decoded.columns[IS_CHANGE].values.copy()
         good[[row.row for row in decoded.dead]] = False
@@ -79,7 +85,7 @@ class ChangeJudge:
             self._batch(raw, decoded, place, np.flatnonzero(good), time, effective, snapshot),
             self.bound,
             decoded.n,
-            dead=[self._dead(place, row) for row in decoded.dead],
+            dead=[dead_of(self.table.name, place, raw, row) for row in decoded.dead],
             filtered=decoded.n - int(good.sum()) - len(decoded.dead),
             counts={"late_changes": int((good & ~leading & (time < bounds)).sum())},
             offset=last_offset(raw),
@@ -119,7 +125,7 @@ class ChangeJudge:
         if len(newest):
             self.newest = int(newest[-1])
         bounds: NDArray[np.int64] = np.where(newest == BEFORE_ALL, BEFORE_ALL, newest - self.table.lateness)
-        return bounds
+        return np.maximum(bounds, self.announced)
 
     def _batch(
         self,
@@ -144,8 +150,3 @@ class ChangeJudge:
         partition = np.full(decoded.n, self.partition, np.int32)
         references = Rows([place], np.zeros(decoded.n, np.int32), np.arange(decoded.n))
         return Batch(self.source, effective, partition, raw.offset, columns, references).take(rows)
-
-    def _dead(self, place: Located, row: DeadRow) -> Dead:
-        number = int(place.numbers[row.row])
-        value = place.raw(row.row)
-        return Dead(self.table.name, row.reason, row.detail, place.topic, place.partition, number, value)

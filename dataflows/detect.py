@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow, Stream
 
+from dataflows.alignment import Turn
 from dataflows.batch import CLOSED, OPEN, Batch, Bound
 from dataflows.engine import Reader, fed_by, followers, sender_of, senders
 from dataflows.evidence import EvidenceMaker
@@ -16,18 +17,23 @@ from dataflows.prelude import StaticTable, prepared
 from dataflows.route import Router
 from dataflows.shard import Item, Outcome, Shard
 from dataflows.sinks import Sinks
-from dataflows.source import Partitions, Turn
+from dataflows.source import Opener, Partitions
 from dataflows.stage import Logic, shard_names
 from dataflows.steps import SOURCE, Plan
 
 
 @dataclass(frozen=True, slots=True)
 class Connectors:
-    """What a flow reads and writes: every partition's reader, tables that never change, and the sinks."""
+    """What a flow reads and writes: every partition's reader, tables that never change, and the sinks.
+
+    ``parts`` opens the partitions of logs that several readers may share; ``draining``: the run is to stop as it stands.
+    """
 
     readers: list[Reader]
     tables: dict[str, StaticTable]
     sinks: Sinks
+    parts: Mapping[str, Opener] = field(default_factory=dict)
+    draining: Callable[[], bool] = lambda: False
 
 
 class Passed(NamedTuple):
@@ -42,7 +48,7 @@ class Passed(NamedTuple):
 def build(plan: Plan, io: Connectors, shards: int = 16) -> Dataflow:
     """One application as a dataflow: read and judge → (route → stage)* → write."""
     flow = Dataflow(plan.application.name)
-    turns = op.input("read", flow, Partitions(io.readers))
+    turns = op.input("read", flow, Partitions(io.readers, io.parts, io.draining))
     passed: dict[int, Stream[Passed]] = {SOURCE: op.map("prepare", turns, _prepare(plan, io))}
     hits = []
     for stage in plan.stages:
@@ -94,7 +100,7 @@ def _route(plan: Plan, origin: int, stage: int, shards: int) -> Callable[[Passed
 
 def _shard(plan: Plan, stage: int, io: Connectors, shards: int) -> Callable[[object], Logic]:
     heard = senders(plan, stage, io.readers, shards)
-    evidence = EvidenceMaker(plan.application, [reader.number for reader in io.readers])
+    evidence = EvidenceMaker(plan.application, {reader.partition: reader.number for reader in io.readers})
 
     def start(state: object) -> Logic:
         return Logic(Shard(plan, plan.stages[stage], heard, evidence))
@@ -108,6 +114,6 @@ def _pass_on(plan: Plan, stage: int, io: Connectors, shards: int) -> Callable[[t
 
     def pass_on(done: tuple[str, Outcome]) -> Passed:
         name, outcome = done
-        return Passed(sender_of(len(io.readers), shards, stage, numbers[name]), outcome.rows, outcome.bound, following)
+        return Passed(sender_of(shards, stage, numbers[name]), outcome.rows, outcome.bound, following)
 
     return pass_on

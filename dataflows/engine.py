@@ -18,9 +18,11 @@ from dataflows.route import Router
 from dataflows.shard import Found, Item, Shard
 from dataflows.steps import SOURCE, Plan
 
+_AFTER_PARTITIONS = 1 << 40
+
 
 class Reader(Protocol):
-    """One partition of a stream or table, read in order. ``partition``: its index over all; ``number``: in its input."""
+    """One partition of a stream or table, read in order. ``partition``: its place over all; ``number``: in its input."""
 
     source: str
     partition: int
@@ -62,7 +64,7 @@ class Engine:
         self.static = tables or {}
         self.shards = shards
         self.router = Router(plan, shards)
-        evidence = EvidenceMaker(plan.application, [reader.number for reader in readers])
+        evidence = EvidenceMaker(plan.application, {reader.partition: reader.number for reader in readers})
         self.stages = [
             [Shard(plan, stage, senders(plan, stage.index, readers, shards), evidence, sweep()) for _ in range(shards)]
             for stage in plan.stages
@@ -107,7 +109,7 @@ class Engine:
             if not items:
                 continue
             outcome = shard.take(items)
-            sender = sender_of(len(self.readers), self.shards, index, number)
+            sender = sender_of(self.shards, index, number)
             result.hits.extend(outcome.hits)
             result.bound = min(result.bound, outcome.bound)
             for stream, batch in outcome.rows:
@@ -128,9 +130,9 @@ class Engine:
             items.append(Item(sender, 0, None, bound))
 
 
-def sender_of(partitions: int, shards: int, stage: int, shard: int) -> int:
+def sender_of(shards: int, stage: int, shard: int) -> int:
     """The number under which a stage's shard sends on; source partitions send under their own."""
-    return partitions + stage * shards + shard
+    return _AFTER_PARTITIONS + stage * shards + shard
 
 
 def senders(plan: Plan, stage: int, readers: Sequence[Reader], shards: int) -> list[int]:
@@ -142,7 +144,7 @@ def senders(plan: Plan, stage: int, readers: Sequence[Reader], shards: int) -> l
         if origin == SOURCE:
             found.extend(reader.partition for reader in readers if reader.source == stream)
         else:
-            found.extend(sender_of(len(readers), shards, origin, shard) for shard in range(shards))
+            found.extend(sender_of(shards, origin, shard) for shard in range(shards))
     return sorted(set(found))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dataflows.batch import Batch
@@ -20,7 +20,7 @@ CORRELATION = "\0flag.correlation"
 class EvidenceMaker:
     """Makes evidence of an application's events. ``numbers``: for each partition index its number in its input."""
 
-    def __init__(self, application: Application, numbers: Sequence[int]) -> None:
+    def __init__(self, application: Application, numbers: Mapping[int, int]) -> None:
         self.application = application
         self.numbers = numbers
 

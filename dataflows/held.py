@@ -79,6 +79,7 @@ def batch_from(state: Mapping[str, Any], source_of: SourceOf) -> Batch:
 def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:
     """The chunk whose ``snapshot`` this is; ``source`` says how its bytes are read."""
     # The decoders stand above the shards that keep their rows.
+    from dataflows.connectors.kafka.records import RecordChunk
     from dataflows.connectors.typed import FrameChunk
     from dataflows.decoding.cloudevents import EventChunk, EventReader
     from dataflows.decoding.csv import CsvChunk
@@ -90,6 +91,8 @@ def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:
     match state["form"]:
         case "located":
             return Located(chunk_from(state["chunk"], source), state["topic"], state["partition"], state["numbers"])
+        case "records":
+            return RecordChunk(chunk_from(state["chunk"], source), state["headers"])
         case "plain":
             return PlainChunk(state["rows"])
         case "arrow":

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from dataflows.batch import AFTER_ALL, BEFORE_ALL, Batch, Rows
 from dataflows.deadlimit import DeadLimit
-from dataflows.decoding.decoded import IS_CHANGE, IS_SNAPSHOT, MARKS, DeadRow, Decoded, RawRows, Reason
+from dataflows.decoding.decoded import IS_CHANGE, IS_SNAPSHOT, MARKS, DeadRow, Decoded, Headers, RawRows, Reason
 from dataflows.dedup import Dedup
 from dataflows.origin import Located
 from dataflows.outliers import FAR
@@ -24,7 +24,7 @@ from models.application.resolved import Stream
 
 @dataclass(frozen=True, slots=True)
 class Late:
-    """A late event: its place, its time and the bound it missed (microseconds), and its original bytes."""
+    """A late event: its place, its time and the bound it missed (microseconds), and its original bytes and headers."""
 
     stream: str
     reason: str
@@ -33,12 +33,14 @@ class Late:
     offset: int
     time: int
     bound: int
-    value: bytes
+    value: bytes | None
+    key: bytes | None = None
+    headers: Headers = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Dead:
-    """A row that could not be read: its place, why, and its original bytes."""
+    """A row that could not be read: its place, why, its original bytes and headers, and its timestamp (microseconds)."""
 
     stream: str
     reason: Reason
@@ -46,7 +48,10 @@ class Dead:
     topic: str
     partition: int
     offset: int
-    value: bytes
+    value: bytes | None
+    key: bytes | None = None
+    headers: Headers = ()
+    received: int | None = None
 
 
 @dataclass(slots=True)
@@ -83,13 +88,19 @@ class Judge:
         self.partition = partition
         self.first = frozenset({stream.time} | (stream.where.reads if stream.where else frozenset()))
         self.newest = BEFORE_ALL
+        self.announced = BEFORE_ALL
+        self.joined = BEFORE_ALL
         self.dedup = Dedup(stream.dedup) if stream.dedup else None
         self.limit = DeadLimit(max_dead)
 
     @property
     def bound(self) -> int:
         """No event before this time is accepted any more (microseconds)."""
-        return BEFORE_ALL if self.newest == BEFORE_ALL else self.newest - self.stream.lateness
+        return max(self.announced, BEFORE_ALL if self.newest == BEFORE_ALL else self.newest - self.stream.lateness)
+
+    def announce(self, bound: int) -> None:
+        """Accept no event before a time any more, whatever the partition holds: it has been silent too long."""
+        self.announced = max(self.announced, bound)
 
     def snapshot(self) -> dict[str, Any]:
         """What the partition's rows left behind, as arrays and plain values."""
@@ -122,8 +133,8 @@ class Judge:
         return time, valid if skipped is None else valid & ~skipped
 
     def judge(self, raw: RawRows, decoded: Decoded, topic: str, first_number: int, partition_number: int = 0) -> Judged:
-        """Judge the rows of one read, in order."""
-        numbers = np.arange(first_number, first_number + decoded.n)
+        """Judge the rows of one read, in order; ``first_number`` counts on from the first row unless records have offsets."""
+        numbers = numbers_of(raw, first_number, decoded.n)
         place = Located(decoded.chunk, topic, partition_number, numbers)
         time: NDArray[np.int64] = decoded.columns[self.stream.time].values
         dead = {row.row: row for row in decoded.dead}
@@ -147,7 +158,7 @@ class Judge:
             self._batch(raw, decoded, time, place, kept),
             self.bound,
             decoded.n,
-            [self._late(place, int(row), int(time[row]), int(bounds[row])) for row in np.flatnonzero(late)],
+            [self._late(place, raw, int(row), int(time[row]), int(bounds[row])) for row in np.flatnonzero(late)],
             [self._dead(place, raw, row) for _, row in sorted(dead.items())],
             int((dropped if skipped is None else dropped | (skipped & ~_at(dead, decoded.n))).sum()),
             duplicates,
@@ -192,7 +203,7 @@ class Judge:
         newest = np.maximum.accumulate(np.where(moves, time, BEFORE_ALL))
         np.maximum(newest, self.newest, out=newest)
         self.newest = int(newest[-1])
-        bounds[:] = np.where(newest == BEFORE_ALL, BEFORE_ALL, newest - self.stream.lateness)
+        bounds[:] = np.maximum(self.announced, np.where(newest == BEFORE_ALL, BEFORE_ALL, newest - self.stream.lateness))
         return np.asarray(time < bounds, np.bool_)
 
     def _repeated(self, decoded: Decoded, place: Located, time: NDArray[np.int64], kept: NDArray[np.bool_]) -> int:
@@ -223,17 +234,31 @@ class Judge:
         batch = Batch(self.source, time, partition, raw.offset, columns, rows)
         return batch if kept.all() else batch.take(np.flatnonzero(kept))
 
-    def _late(self, place: Located, row: int, time: int, bound: int) -> Late:
-        number = int(place.numbers[row])
-        return Late(self.stream.name, "lateness", place.topic, place.partition, number, time, bound, place.raw(row))
+    def _late(self, place: Located, raw: RawRows, row: int, time: int, bound: int) -> Late:
+        reason = "new_partition" if time < self.joined else "idle" if time < self.announced else "lateness"
+        place_ = (place.topic, place.partition, int(place.numbers[row]))
+        return Late(self.stream.name, reason, *place_, time, bound, place.raw(row), raw.key(row), raw.headers_of(row))
 
     def _dead(self, place: Located, raw: RawRows, row: DeadRow) -> Dead:
-        number = int(place.numbers[row.row])
-        value = place.raw(row.row)
-        return Dead(self.stream.name, row.reason, row.detail, place.topic, place.partition, number, value)
+        return dead_of(self.stream.name, place, raw, row)
 
 
 def _at(rows: Iterable[int], n: int) -> NDArray[np.bool_]:
     mask = np.zeros(n, np.bool_)
     mask[list(rows)] = True
     return mask
+
+
+def numbers_of(raw: RawRows, first: int, n: int) -> NDArray[np.int64]:
+    """Each row's number in its topic or file: a record's offset, a line's number."""
+    return np.arange(first, first + n) if raw.timestamps is None else raw.offset
+
+
+def dead_of(name: str, place: Located, raw: RawRows, row: DeadRow) -> Dead:
+    """The dead letter of a row of a stream or table."""
+    at = row.row
+    null = at < len(raw) and raw.stop[at] < raw.start[at]
+    return Dead(
+        name, row.reason, row.detail, place.topic, place.partition, int(place.numbers[at]), None if null else place.raw(at),
+        raw.key(at), raw.headers_of(at), raw.received(at),
+    )  # fmt: skip

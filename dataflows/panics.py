@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_NOISE = ("thread '", "Box<dyn Any>", "note: run with", "note: Some details", "stack backtrace")
+_NOISE = (b"thread '", b"Box<dyn Any>", b"note: run with", b"note: Some details", b"stack backtrace")
 
 
 @contextmanager
 def without_panics() -> Iterator[None]:
-    """Hold standard error back while the runtime runs; afterwards pass on what is not a panic's text."""
+    """Pass standard error on line by line while the runtime runs, but for a panic's text."""
     sys.stderr.flush()
     kept = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        finally:
-            sys.stderr.flush()
-            os.dup2(kept, 2)
-            os.close(kept)
-            held.seek(0)
-            for line in held.read().decode(errors="replace").splitlines():
-                if line.strip() and not line.startswith(_NOISE):
-                    print(line, file=sys.stderr)
+    ours, theirs = os.pipe()
+    os.dup2(theirs, 2)
+    os.close(theirs)
+    passing = threading.Thread(target=_pass_on, args=(ours, kept), daemon=True)
+    passing.start()
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        os.dup2(kept, 2)  # closes the pipe's last writing end
+        passing.join()
+        os.close(kept)
+
+
+def _pass_on(source: int, target: int) -> None:
+    with os.fdopen(source, "rb") as lines:
+        for line in lines:
+            if line.strip() and not line.startswith(_NOISE):
+                os.write(target, line)

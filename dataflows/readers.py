@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from dataflows.batch import AFTER_ALL
 from dataflows.changes import ChangeJudge
 from dataflows.connectors.files import KEPT, LONGEST, Block, line_blocks, partitions_of
+from dataflows.connectors.kafka.reader import Place, RecordReader
 from dataflows.connectors.typed import parquet_blocks
 from dataflows.decoding.cloudevents import CloudEventsDecoder
 from dataflows.decoding.csv import CsvDecoder, csv_blocks
@@ -25,7 +26,7 @@ from dataflows.judge import Judge, Judged
 from dataflows.outliers import LOOK, as_dead, not_believed
 from dataflows.prelude import StaticTable
 from dataflows.steps import Plan
-from models.application.resolved import FileInput, Stream, Table
+from models.application.resolved import FileInput, KafkaInput, Stream, Table
 from models.values.column import Column, concat
 
 
@@ -89,12 +90,26 @@ class FileReader:
         return np.concatenate([np.zeros(0, np.int64), *found])
 
 
+TopicsOf = Callable[[KafkaInput], list[list[Place]]]
+"""The partitions of an input's topics, by topic."""
+
+
 def file_readers(plan: Plan) -> list[Reader]:
+    """A reader for every partition of every file, in the order of partitions."""
+    return all_readers(plan, lambda input_: [])
+
+
+def all_readers(plan: Plan, topics_of: TopicsOf) -> list[Reader]:
     """A reader for every partition of every source, in the order of partitions."""
     readers: list[Reader] = []
     for place, name in enumerate(plan.sources):
-        readers.extend(_readers_of(plan, name, place, len(readers)))
+        readers.extend(_readers_of(plan, name, place, topics_of))
     return readers
+
+
+def partition_place(source: int, topic: int, number: int) -> int:
+    """A partition's place in the total order: by source, then by topic in ``from``, then by number. New ones move no other."""
+    return source << 22 | topic << 15 | number
 
 
 def static_tables(plan: Plan) -> dict[str, StaticTable]:
@@ -156,17 +171,25 @@ def _rules(source: Stream | Table) -> ChangeRules:
     return ChangeRules(source.key, timed=source.time == TIME_FIELD, whole_before=source.before_full, is_table=False)
 
 
-def _readers_of(plan: Plan, name: str, place: int, first: int) -> Iterator[Reader]:
+def _readers_of(plan: Plan, name: str, place: int, topics_of: TopicsOf) -> Iterator[Reader]:
     application = plan.application
     source: Stream | Table = application.streams[name] if name in application.streams else application.tables[name]
-    if not isinstance(source.input, FileInput):
-        return
-    max_dead = application.max_dead.get(name, 0.05)
-    for number, paths in enumerate(partitions_of(source.input)):
-        judge: Judge | ChangeJudge
-        if isinstance(source, Stream):
-            judge = Judge(source, place, first + number, max_dead)
-        else:
-            judge = ChangeJudge(source, place, first + number, max_dead)
-        early = judge.first if isinstance(judge, Judge) else frozenset()
-        yield FileReader(name, first + number, number, judge, decoded_blocks(source, paths, plan.wanted[name], early))
+    if isinstance(source.input, FileInput):
+        for number, paths in enumerate(partitions_of(source.input)):
+            judge, early = _judge(plan, source, place, partition_place(place, 0, number))
+            yield FileReader(name, judge.partition, number, judge, decoded_blocks(source, paths, plan.wanted[name], early))
+    elif isinstance(source.input, KafkaInput):
+        for topic, places in enumerate(topics_of(source.input)):
+            for each in places:
+                judge, early = _judge(plan, source, place, partition_place(place, topic, each.number))
+                decoder = decoder_of(source, plan.wanted[name], early)
+                wait = source.wait if isinstance(source, Table) else 0
+                yield RecordReader(name, judge.partition, each.number, each, judge, decoder, source.idle_after, wait)
+
+
+def _judge(plan: Plan, source: Stream | Table, place: int, partition: int) -> tuple[Judge | ChangeJudge, frozenset[str]]:
+    max_dead = plan.application.max_dead.get(source.name, 0.05)
+    if isinstance(source, Stream):
+        judge = Judge(source, place, partition, max_dead)
+        return judge, judge.first
+    return ChangeJudge(source, place, partition, max_dead), frozenset()

@@ -15,11 +15,13 @@ from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
 
+from dataflows.connectors.kafka.live import Live
+from dataflows.connectors.kafka.topology import Topology
 from dataflows.counts import Counts
 from dataflows.detect import Connectors, build
 from dataflows.panics import without_panics
 from dataflows.plan import plan
-from dataflows.readers import file_readers, static_tables
+from dataflows.readers import all_readers, static_tables
 from dataflows.sinks import Sinks
 from models.application.resolved import Application
 
@@ -39,18 +41,23 @@ Watch = Callable[[Counting], None]
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What to run: an application, its number of virtual shards, the clock for ``recordedtime``, and who watches."""
+    """What to run: an application, its number of virtual shards, the clock for ``recordedtime``, and who watches.
+
+    ``live``: what Kafka needs; ``epoch``: how often everything before a moment counts as done.
+    """
 
     application: Application
     shards: int
     now: Callable[[], str]
     watch: Watch | None = None
+    live: Live | None = None
+    epoch: timedelta = EPOCH
 
 
 def run_here(job: Job) -> Counts:
     """Run to the end of the input in this process."""
     with tempfile.TemporaryDirectory(prefix="tocsin-") as folder:
-        sinks = Sinks(job.application, job.now, Path(folder))
+        sinks = Sinks(job.application, job.now, Path(folder), job.live)
         if job.watch is not None:
             job.watch(lambda: sinks.counts)
         _flow(job, sinks, None)
@@ -73,14 +80,14 @@ def run_processes(job: Job, processes: int, arguments: list[str]) -> Counts:
                 worker.wait()
         if any(codes):
             raise WorkerFailed(_first_error(Path(folder), processes))
-        Sinks(job.application, job.now, Path(folder)).finish()
+        Sinks(job.application, job.now, Path(folder), job.live).finish()
         return _counts_in(Path(folder))
 
 
 def run_worker(job: Job, worker: str) -> None:
     """Be one worker process; ``worker`` is its number, all addresses, and the folder for what it has to say."""
     number, addresses, folder = worker.split("|")
-    sinks = Sinks(job.application, job.now, Path(folder))
+    sinks = Sinks(job.application, job.now, Path(folder), job.live)
     path = Path(folder) / f"{number}.json"
     with _telling(sinks.counts, path):
         _flow(job, sinks, (addresses.split(";"), int(number)))
@@ -123,16 +130,27 @@ def _flow(job: Job, sinks: Sinks, cluster: tuple[list[str], int] | None) -> None
     from bytewax._bytewax import cluster_main, run_main  # the only entries that take an epoch's length
 
     compiled = plan(job.application)
-    readers = file_readers(compiled)
-    flow = build(compiled, Connectors(readers, static_tables(compiled), sinks), job.shards)
+    topology = None if job.live is None else Topology(job.application, job.live)
+    if topology is not None:
+        if not topology.ask():
+            return
+        if cluster is None or cluster[1] == 0:
+            sinks.begin()
+    readers = all_readers(compiled, topology.places if topology is not None else lambda input_: [])
+    parts = {} if topology is None else topology.parts(readers)
+    draining = job.live.draining if job.live is not None else lambda: False
+    flow = build(compiled, Connectors(readers, static_tables(compiled), sinks, parts, draining), job.shards)
     try:
         with without_panics():
             if cluster is None:
-                run_main(flow, epoch_interval=EPOCH)  # type: ignore[no-untyped-call]
+                run_main(flow, epoch_interval=job.epoch)  # type: ignore[no-untyped-call]
             else:
-                cluster_main(flow, *cluster, epoch_interval=EPOCH, worker_count_per_proc=1)  # type: ignore[no-untyped-call]
+                cluster_main(flow, *cluster, epoch_interval=job.epoch, worker_count_per_proc=1)  # type: ignore[no-untyped-call]
     except Exception as error:
         raise (_cause(error) or error) from None
+    finally:
+        if topology is not None:
+            topology.close()
 
 
 def _cause(error: BaseException) -> BaseException | None:
@@ -147,7 +165,7 @@ def _cause(error: BaseException) -> BaseException | None:
 def _start(arguments: list[str], number: int, addresses: str, folder: Path) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "dataflows", "run", *arguments, "--worker", f"{number}|{addresses}|{folder}"]
     with (folder / f"{number}.err").open("wb") as errors:
-        return subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors)
+        return subprocess.Popen(command, stderr=errors)
 
 
 def _first_error(folder: Path, processes: int) -> str:

@@ -3,38 +3,64 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from dataflows.connectors.jsonlines import JsonLines
+from dataflows.connectors.kafka.connection import connection_of
+from dataflows.connectors.kafka.live import Live
+from dataflows.connectors.kafka.outbox import Outbox
+from dataflows.connectors.kafka.sink import KafkaSink
 from dataflows.counts import Counts
 from dataflows.judge import Dead, Judged, Late
 from dataflows.operators.canonical import key_values
 from dataflows.shard import Found, Outcome
 from models.application.resolved import Application
+from models.events.application import application_event
+from models.events.cloudevents import Record, binary, structured
 from models.events.deadletter import dead_letter, late_event
 from models.events.flag import FlagBuilder
 
-Line = tuple[str, bytes]
+Line = tuple[str, Any]
+Sink = JsonLines | KafkaSink
+_STDOUT = Path("/dev/stdout")
 
 
 class Sinks:
-    """The outputs of one run; ``now`` gives the wall-clock time for ``recordedtime``."""
+    """The outputs of one run; ``now`` gives the wall-clock time for ``recordedtime``; ``live``: what a run on Kafka is given."""
 
-    def __init__(self, application: Application, now: Callable[[], str], folder: Path | None = None) -> None:
+    def __init__(
+        self, application: Application, now: Callable[[], str], folder: Path | None = None, live: Live | None = None
+    ) -> None:
         self.application = application
         self.now = now
+        self.live = live
         self.counts = Counts()
         self.builders = {pattern.name: FlagBuilder(application, pattern) for pattern in application.patterns.values()}
+        self.outboxes: dict[str, Outbox] = {}
         outputs = application.outputs
         spool = None if folder is None else folder / "flags.jsonl"
-        self.to_stdout = outputs.to is None
-        self.flags = JsonLines(_file(outputs.to) or spool)
-        self.late = JsonLines(_file(outputs.late))
-        self.dead_letters = JsonLines(_file(outputs.dead_letters))
+        endless = live is not None and live.endless
+        self.to_stdout = outputs.to is None and not endless
+        self.flags = self._sink(outputs.to, _STDOUT if endless else spool)
+        self.late = self._sink(outputs.late)
+        self.dead_letters = self._sink(outputs.dead_letters)
+
+    def _sink(self, output: str | tuple[str, str] | None, otherwise: Path | None = None) -> Sink:
+        if isinstance(output, tuple) and self.live is not None:
+            connection = connection_of(self.application.connections, output[0])
+            return KafkaSink(self.outboxes.setdefault(connection.name, Outbox(connection, self.live)), output[1])
+        path = Path(output) if isinstance(output, str) else otherwise
+        return JsonLines(path, ordered=self.live is None or not self.live.endless)
+
+    def begin(self) -> None:
+        """Say on the flags' topic which application begins."""
+        if isinstance(self.flags, KafkaSink):
+            self.flags.outbox.send(self.flags.topic, binary(application_event(self.application, None, self.now())))
+            self.flags.outbox.flush()
 
     def flags_of(self, outcome: Outcome) -> Iterator[Line]:
         """A shard's hits as flags; patterns that are only parts of others give none."""
@@ -45,15 +71,17 @@ class Sinks:
         for found in outcome.hits:
             if found.pattern.mode != "part" and not found.hit.late:
                 self.counts.flags[found.pattern.name] += 1
-                yield "0", orjson.dumps(self.flag(found))
+                flag = self.flag(found)
+                yield flag["partitionkey"], binary(flag) if isinstance(self.flags, KafkaSink) else orjson.dumps(flag)
 
     def late_flags_of(self, outcome: Outcome) -> Iterator[Line]:
         """Flags that were held back, as the flags they are."""
         for found in outcome.hits:
             if found.pattern.mode != "part" and found.hit.late:
-                yield "0", orjson.dumps(self.flag(found))
+                flag = self.flag(found)
+                yield flag["partitionkey"], binary(flag) if isinstance(self.late, KafkaSink) else orjson.dumps(flag)
 
-    def flag(self, found: Found) -> dict[str, object]:
+    def flag(self, found: Found) -> dict[str, Any]:
         """A hit as a flag."""
         builder = self.builders[found.pattern.name]
         key = key_values(found.key, [builder.types[name] for name in found.pattern.by.fields])
@@ -63,18 +91,18 @@ class Sinks:
         """Late events of one read, which is counted here."""
         self.counts.judged(source, judged)
         for late in judged.late:
-            yield "0", orjson.dumps(late_event(self.application.name, *_values(late)))
+            yield _written(self.late, late_event(self.application.name, *_values(late)), late)
 
     def dead_of(self, judged: Judged) -> Iterator[Line]:
         """Dead letters of one read."""
         for dead in judged.dead:
-            yield "0", orjson.dumps(dead_letter(self.application.name, *_values(dead)))
+            yield _written(self.dead_letters, dead_letter(self.application.name, *_values(dead)), dead)
 
     def finish(self) -> None:
         """Put the files of a bounded run in order; flags without a file go to standard output."""
         for sink in (self.flags, self.late, self.dead_letters):
             sink.finish()
-        if self.to_stdout and self.flags.path is not None and self.flags.path.exists():
+        if self.to_stdout and isinstance(self.flags, JsonLines) and self.flags.path is not None and self.flags.path.exists():
             sys.stdout.write(self.flags.path.read_text())
 
 
@@ -82,5 +110,9 @@ def _values(record: Late | Dead) -> list[Any]:
     return [getattr(record, name) for name in record.__slots__]
 
 
-def _file(output: str | tuple[str, str] | None) -> Path | None:
-    return Path(output) if isinstance(output, str) else None
+def _written(sink: Sink, event: Mapping[str, Any], record: Late | Dead) -> tuple[str, bytes | Record]:
+    """An event about a record, under the record's own key or its partition."""
+    place = f"{record.topic}/{record.partition}"
+    if isinstance(sink, KafkaSink):
+        return place, structured(event, record.key or place.encode())
+    return place, orjson.dumps(event)

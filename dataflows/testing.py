@@ -179,7 +179,7 @@ def _run(compiled: Plan, test: Test, names: frozenset[str], static: Mapping[str,
             engine = _restarted(engine, readers)
             continue
         result = engine.turn(judged_reader, judged)
-        late.extend(row.value.decode() for row in judged.late)
+        late.extend((row.value or b"").decode() for row in judged.late)
         for hit in result.hits:
             if hit.pattern.name in names and not hit.hit.late:
                 builder = builders[hit.pattern.name]

@@ -23,7 +23,7 @@ def report(error: BaseException) -> int:
     known = _known(error)
     if known is not None:
         print(known, file=sys.stderr)
-        return WRONG_INPUT
+        return int(getattr(error, "code", WRONG_INPUT))
     if type(error).__name__ == "PanicException":
         print(LOST_PEER, file=sys.stderr)
         return OUTSIDE
@@ -38,11 +38,14 @@ def report(error: BaseException) -> int:
 def _known(error: BaseException) -> str | None:
     """The message of an error that is the user's to mend, None for others."""
     from dataflows.connectors.files import FileProblem
+    from dataflows.connectors.kafka.reasons import KafkaProblem
+    from dataflows.connectors.kafka.snapshot import UnknownState
     from dataflows.deadlimit import TooManyDead
     from dataflows.lines import BadLine
     from dataflows.running import WorkerFailed
     from models.application.errors import ApplicationErrors
 
-    if isinstance(error, UserError | BadLine | FileProblem | TooManyDead | ApplicationErrors | WorkerFailed):
+    known = (UserError, BadLine, FileProblem, KafkaProblem, UnknownState, TooManyDead, ApplicationErrors, WorkerFailed)
+    if isinstance(error, known):
         return str(error)
     return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Annotated
 
@@ -18,22 +19,26 @@ def run(
     param: Params = None,
     input: Inputs = None,  # noqa: A002 - the option's name
     with_: Overlays = None,
+    from_: Annotated[str | None, typer.Option("--from", help="Topics: begin at a time instead of the first offsets.")] = None,
+    to: Annotated[str | None, typer.Option(help="Topics: stop at a time, or at the end.", metavar="TIME|end")] = None,
     as_json: Json = False,
     worker: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
-    """Run an application over its inputs.
+    """Run an application over its inputs: files to their end, topics until it is stopped.
 
     Example: tocsin run examples/card-fraud/app.yaml --input payments=payments.jsonl
     """
     from dataflows.commands.failures import UserError
+    from dataflows.commands.live import live_of
     from dataflows.running import Job, run_here, run_processes, run_worker
-    from models.application.load import load, refuse_kafka, without_source
+    from models.application.load import load, without_source
 
     loaded = load(application, overlays=with_ or [], params=pairs(param, "--param"), inputs=pairs(input, "--input"))
-    if refused := [*refuse_kafka(loaded), *without_source(loaded)]:
+    if refused := without_source(loaded):
         raise UserError("\n".join(refused))
+    job = Job(loaded, shards, now, live=live_of(loaded, from_, to))
     if worker is not None:
-        run_worker(Job(loaded, shards, now), worker)
+        run_worker(job, worker)
         return
     from dataflows.commands.progress import watched
 
@@ -41,13 +46,14 @@ def run(
         raise UserError(f"expected at least as many shards as processes; found --shards {shards} and --processes {processes}")
     started = time.perf_counter()
     with watched(loaded, loaded.name) as watch:
-        job = Job(loaded, shards, now, watch)
+        job = replace(job, watch=watch)
         if processes == 1:
             counts = run_here(job)
         else:
             arguments = [str(application), "--shards", str(shards)]
             arguments += [f"--param={text}" for text in param or []] + [f"--input={text}" for text in input or []]
             arguments += [f"--with={path}" for path in with_ or []]
+            arguments += ([f"--from={from_}"] if from_ else []) + ([f"--to={to}"] if to else [])
             counts = run_processes(job, processes, arguments)
     from dataflows.commands.summary import summary
 

@@ -12,11 +12,15 @@ PENDING = ".unsorted"
 
 
 class JsonLines(FixedPartitionedSink[bytes, None]):
-    """Writes lines beside ``path`` while the flow runs; ``finish`` sorts them into it. No path: lines are only counted."""
+    """Writes lines beside ``path`` while the flow runs; ``finish`` sorts them into it. No path: lines are only counted.
 
-    def __init__(self, path: Path | None) -> None:
+    Not ``ordered``: they go straight into it, as they come.
+    """
+
+    def __init__(self, path: Path | None, *, ordered: bool = True) -> None:
         self.path = path
-        self.pending = None if path is None else path.with_name(path.name + PENDING)
+        self.ordered = ordered
+        self.pending = None if path is None else path.with_name(path.name + PENDING) if ordered else path
         if self.pending is not None:
             self.pending.parent.mkdir(parents=True, exist_ok=True)
 
@@ -30,7 +34,7 @@ class JsonLines(FixedPartitionedSink[bytes, None]):
 
     def finish(self) -> int:
         """Sort what was written by (sequence, id), as bounded runs do; how many lines there are."""
-        if self.path is None or self.pending is None:
+        if self.path is None or self.pending is None or not self.ordered:
             return 0
         if not self.pending.exists():
             self.path.write_bytes(b"")

@@ -91,7 +91,7 @@ class EventReader:
         Raises:
             Bad: when it is no CloudEvent with a JSON object as its data.
         """
-        event = _bound(raw, headers) if headers and any(name == "ce_specversion" for name, _ in headers) else parse(raw, self.top)
+        event = _bound(raw, headers) if _is_binary(headers) else parse(raw, self.top)
         missing = [name for name in REQUIRED if not isinstance(event.get(name), str) or not event[name]]
         if missing:
             raise Bad(Reason.ENVELOPE, f"expected a CloudEvent; found none: it has no {missing[0]!r}")
@@ -143,21 +143,29 @@ class EventChunk:
     def snapshot(self) -> dict[str, Any]:
         """The events' bytes in structured mode."""
         n = len(self.rows)
-        whole = [self.raw(row) if self._headers(row) is None else self._structured(row) for row in range(n)]
+        whole = [self._structured(row) if _is_binary(self._headers(row)) else self.raw(row) for row in range(n)]
         return rows_state("cloudevents", raw_rows(whole))
 
     def _headers(self, row: int) -> Any:
         return None if self.rows.headers is None else self.rows.headers[row]
 
     def _structured(self, row: int) -> bytes:
-        attributes = {name: str(value) for name, value in self._headers(row) if name.startswith("ce_")}
+        attributes = {name: _text(value) for name, value in self._headers(row) if name.startswith("ce_")}
         head = json.dumps({name.removeprefix("ce_"): value for name, value in attributes.items()})
         return head[:-1].encode() + b',"data":' + (self.raw(row) or b"null") + b"}"
 
 
+def _is_binary(headers: Any) -> bool:
+    return bool(headers) and any(name == "ce_specversion" for name, _ in headers)
+
+
+def _text(value: Any) -> str:
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
+
+
 def _bound(raw: bytes, headers: Any) -> dict[str, Any]:
     """An event in binary mode (Kafka protocol binding: ``ce_`` headers hold the attributes, the value its data)."""
-    event: dict[str, Any] = {str(name).removeprefix("ce_"): str(value) for name, value in headers if str(name).startswith("ce_")}
+    event: dict[str, Any] = {str(name).removeprefix("ce_"): _text(value) for name, value in headers if str(name).startswith("ce_")}
     event[DATA] = parse(raw, frozenset()) if raw else None
     return event
 

@@ -36,6 +36,10 @@ NO_TIME = np.iinfo(np.int64).min
 """A change's time where it carries none: it takes effect at its partition's bound."""
 PADDING = 16
 """Bytes that may be read past the end of ``RawRows.data`` (never part of a row)."""
+NO_TIMESTAMP = 1 << 62
+"""The timestamp of a record that has none: later than every event's time."""
+Headers = Sequence[tuple[str, bytes | None]]
+"""A record's headers, in order; a name may stand twice."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +47,8 @@ class RawRows:
     """Rows of one partition as bytes, in order.
 
     data: uint8[m + PADDING]; start, stop: int64[n], row i is ``data[start[i]:stop[i]]`` without its line end; offset:
-    int64[n]. Records of a log also have ``key`` (bytes or None each) and ``headers``; a None value is length -1 (stop < start).
+    int64[n]. Records of a log also have ``keys`` (bytes or None each), ``headers`` (None where no record has any) and
+    ``timestamps`` (int64[n] microseconds); a null value has length -1 (stop < start).
     """
 
     data: NDArray[np.uint8]
@@ -51,7 +56,7 @@ class RawRows:
     stop: NDArray[np.int64]
     offset: NDArray[np.int64]
     keys: Sequence[bytes | None] | None = None
-    headers: Sequence[Sequence[tuple[str, str]]] | None = None
+    headers: Sequence[Headers] | None = None
     timestamps: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
@@ -60,6 +65,28 @@ class RawRows:
     def bytes_at(self, row: int) -> bytes:
         """The bytes of one row."""
         return self.data[int(self.start[row]) : int(self.stop[row])].tobytes()
+
+    def take(self, rows: NDArray[np.int64]) -> RawRows:
+        """Only these rows, of the same bytes."""
+        return RawRows(
+            self.data, self.start[rows], self.stop[rows], self.offset[rows],
+            None if self.keys is None else [self.keys[int(row)] for row in rows],
+            None if self.headers is None else [self.headers[int(row)] for row in rows],
+            None if self.timestamps is None else self.timestamps[rows],
+        )  # fmt: skip
+
+    def key(self, row: int) -> bytes | None:
+        """The key of one record."""
+        return None if self.keys is None else self.keys[row]
+
+    def headers_of(self, row: int) -> Headers:
+        """The headers of one record."""
+        return () if self.headers is None else self.headers[row]
+
+    def received(self, row: int) -> int | None:
+        """The timestamp of one record (microseconds), None where it has none."""
+        found = NO_TIMESTAMP if self.timestamps is None else int(self.timestamps[row])
+        return None if found == NO_TIMESTAMP else found
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,6 @@ from models.application.connections import connections, topic_of
 from models.application.derived import FlagStreams
 from models.application.errors import Problems
 from models.application.features import FactReader, with_event_fields
-from models.application.keys import not_in_this_version
 from models.application.merge import whole
 from models.application.nodes import Node, text_of
 from models.application.patterns import PatternReader
@@ -72,12 +71,16 @@ def load(
     )  # fmt: skip
     features = {name: fact for name, fact in facts.done.items() if isinstance(fact, Feature)}
     reads = _all_reads(found, features)
-    return replace(found, features={name: with_event_fields(f, reads) if f.event else f for name, f in features.items()})
+    return replace(
+        found,
+        features={name: with_event_fields(f, reads) if f.event else f for name, f in features.items()},
+        connections=settings(reader.connections),
+    )
 
 
 def refuse_kafka(application: Application, *, sinks: bool = True) -> list[str]:
-    """What a run over files cannot do: each Kafka source (and sink), in the words of ``check``."""
-    later = not_in_this_version("running on Kafka")
+    """What a command over files cannot do: each Kafka source (and sink), in the words of ``check``."""
+    later = "this command reads files"
     sources_: list[Stream | Table] = [*application.tables.values(), *application.streams.values()]
     found = [
         f"{source.position}: Kafka source of {source.name!r}: {later}; give a file with --input {source.name}=FILE"
@@ -90,6 +93,15 @@ def refuse_kafka(application: Application, *, sinks: bool = True) -> list[str]:
         for name, output in outputs.items()
         if isinstance(output, tuple) and sinks
     ]
+    return found
+
+
+def settings(connections: Mapping[str, Node]) -> dict[str, dict[str, str]]:
+    """The settings of each connection as text."""
+    found: dict[str, dict[str, str]] = {}
+    for name, entry in connections.items():
+        kafka = entry.map.get("kafka") if entry.is_map else None
+        found[name] = {key: value.text or "" for key, value in kafka} if kafka is not None and kafka.is_map else {}
     return found
 
 

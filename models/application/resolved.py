@@ -101,6 +101,7 @@ class Stream:
     key: tuple[str, ...] = ()
     joins: Mapping[str, Join] = field(default_factory=dict)
     derive: Mapping[str, Expression] = field(default_factory=dict)
+    idle_after: int = 1_000_000
     position: Position | None = None
     pattern: str | None = None
     shown: tuple[str, ...] = ()
@@ -110,7 +111,8 @@ class Stream:
 class Table:
     """A table fed by changes (debezium), or read once from files (``static``). ``place`` counts tables from 0.
 
-    ``time`` is the field with a change's time (debezium: None means the envelope's).
+    ``time`` is the field with a change's time (debezium: None means the envelope's). ``wait``: how long joining streams wait for
+    it live; ``heartbeat``: the topic of its connector's heartbeats.
     """
 
     name: str
@@ -123,6 +125,9 @@ class Table:
     lateness: int = 0
     valid_from: str | None = None
     static: bool = False
+    idle_after: int = 1_000_000
+    wait: int = 0
+    heartbeat: KafkaInput | None = None
     position: Position | None = None
 
 
@@ -308,6 +313,7 @@ class Application:
     text: str = ""
     sha256: str = ""
     flags_of: Mapping[str, Stream] = field(default_factory=dict)
+    connections: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
 
     def stream(self, name: str) -> Stream:
         """A stream of events, or of a pattern's flags."""

@@ -28,6 +28,8 @@ _ATTRIBUTES = (
     "ruleset", "runmode", "expirytime", "recordedtime", "traceparent", "tracestate",
 )  # fmt: skip
 """Attributes of a CloudEvent that it may lack; others are declared as fields with ``path: ce.NAME``."""
+MAX_AHEAD = 86_400_000_000
+"""How far a Kafka record's event time may lie after its timestamp unless the stream says otherwise (microseconds)."""
 
 
 def streams(reader: Reader, node: Node | None, tables: dict[str, Table], inputs: dict[str, str]) -> dict[str, Stream]:
@@ -61,7 +63,8 @@ def tables(reader: Reader, node: Node | None, inputs: dict[str, str]) -> dict[st
             time=_field_name(reader, values.get("time"), fields),
             lateness=reader.duration(values.get("lateness"), "lateness", 0) or 0,
             valid_from=_field_name(reader, values.get("valid_from"), fields),
-            static=format_ != "debezium", position=entry.position,
+            static=format_ != "debezium", **_live(reader, values), wait=reader.duration(values.get("wait"), "wait", 0) or 0,
+            heartbeat=_heartbeat(reader, values.get("heartbeat")), position=entry.position,
         )  # fmt: skip
         found[name] = table
     return found
@@ -98,20 +101,32 @@ def _stream(reader: Reader, name: str, place: int, entry: Node, tables: dict[str
     base = Stream(
         name, place, source, format_, time, fields,
         lateness=reader.duration(values.get("lateness"), "lateness", 0) or 0,
-        max_ahead=reader.duration(values.get("max_ahead"), "max_ahead"),
+        max_ahead=reader.duration(values.get("max_ahead"), "max_ahead", MAX_AHEAD if isinstance(source, KafkaInput) else None),
         id=_field_name(reader, values.get("id"), fields), dedup=reader.duration(values.get("dedup"), "dedup"),
         partitioned_by=_known(reader, values.get("partitioned_by"), "partitioned_by", fields),
         correlation=_correlation(reader, values.get("correlation"), fields),
         before_full=whole_before,
         snapshot=reader.choice(values.get("snapshot"), "snapshot", ("include",), "") == "include",
         key=_key_of_changes(format_, source, fields, tables),
-        joins=_joins(reader, values.get("join"), tables), position=entry.position,
+        joins=_joins(reader, values.get("join"), tables), **_live(reader, values), position=entry.position,
     )  # fmt: skip
     scope = RowScope(base, reader.params)
     condition = reader.expression(values["where"], scope, Kind.BOOL) if "where" in values else None
     whole = _with(base, where=condition, derive=_derived(reader, values.get("derive"), base, tables))
     _check_joins(reader, whole, tables, values.get("join"))
     return whole
+
+
+def _live(reader: Reader, values: dict[str, Node]) -> dict[str, Any]:
+    """What counts live only: silence at the end of a log."""
+    return {"idle_after": reader.duration(values.get("idle_after"), "idle_after", 1_000_000) or 0}
+
+
+def _heartbeat(reader: Reader, node: Node | None) -> KafkaInput | None:
+    found = _input(reader, node, None)
+    if found is not None and not isinstance(found, KafkaInput) and node is not None:
+        reader.problems.add(node.position, "expected heartbeat as {kafka: CONNECTION/TOPIC}; found files")
+    return found if isinstance(found, KafkaInput) else None
 
 
 def _with(stream: Stream, **changes: Any) -> Stream:

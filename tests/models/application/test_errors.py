@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from models.application.errors import ApplicationErrors
-from models.application.load import load, refuse_kafka
+from models.application.load import load
 
 BASE = """tocsin: 1
 name: shop
@@ -38,16 +38,6 @@ def test_all_errors_come_at_once(tmp_path: Path) -> None:
     """Three mistakes, three lines, in the order of the file."""
     more = "patterns:\n  p: {by: card, when: amout > 1}\n  q: {by: crad, when: amount > 1}\nrollups: {}\n"
     assert [error.split(":")[1] for error in errors(tmp_path, BASE + more)] == ["10", "11", "12"]
-
-
-def test_kafka_passes_check_and_is_refused_by_run(tmp_path: Path) -> None:
-    """A Kafka source or sink is known to the language, and running on it is not in this version."""
-    path = tmp_path / "app.yaml"
-    path.write_text(BASE.replace("    time: ts\n", "    from: {kafka: tx}\n    lateness: 5s\n    time: ts\n") + "flags: {to: {kafka: main/f}}\n")
-    refused = refuse_kafka(load(path))
-    assert len(refused) == 2
-    assert "running on Kafka is not in this version; give a file with --input tx=FILE" in refused[0]
-    assert "Kafka sink flags.to: running on Kafka is not in this version" in refused[1]
 
 
 def test_kafka_needs_a_known_connection_and_lateness(tmp_path: Path) -> None:

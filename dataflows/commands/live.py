@@ -1,0 +1,62 @@
+"""What a run on Kafka is given by the command line: the clock, a way to stop, where messages go, and the span."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from datetime import UTC, datetime
+from types import FrameType
+
+import typer
+
+from dataflows.connectors.kafka.live import END, Live, Span
+from dataflows.connectors.kafka.topology import reads_kafka, uses_kafka
+from models.application.resolved import Application
+
+
+def live_of(application: Application, begin: str | None, end: str | None) -> Live | None:
+    """What Kafka needs, None for an application of files only. From then on SIGTERM and Ctrl-C let the run stop as it stands.
+
+    Raises:
+        typer.BadParameter: for a time that is none.
+    """
+    if not uses_kafka(application):
+        if begin or end:
+            raise typer.BadParameter("--from and --to are for topics; this application reads files")
+        return None
+    last = END if end == END or (end is None and not reads_kafka(application)) else _time(end, "--to")
+    span = Span(_time(begin, "--from"), {}, last)
+    return Live(lambda: time.time_ns() // 1000, _say, _Stop().asked, span)
+
+
+class _Stop:
+    """Set by the first signal; a second one ends the process as usual."""
+
+    def __init__(self) -> None:
+        self.found = False
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._take)
+
+    def asked(self) -> bool:
+        return self.found
+
+    def _take(self, number: int, frame: FrameType | None) -> None:
+        self.found = True
+        signal.signal(number, signal.SIG_DFL)
+
+
+def _time(text: str | None, option: str) -> int | None:
+    """RFC 3339 as microseconds; without an offset it is UTC."""
+    if text is None:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise typer.BadParameter(f"expected a time such as 2026-01-31T12:00:00Z; found {text!r}", param_hint=option) from None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return round((found - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
+
+
+def _say(message: str) -> None:
+    print(message, file=sys.stderr, flush=True)

@@ -1,0 +1,1 @@
+"""Kafka: topics as partitions of streams and tables, and as sinks."""

@@ -1,0 +1,36 @@
+"""What a run on Kafka is given from outside: the clock, where messages to the user go, when to stop, and what to read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+END = "end"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """What to read.
+
+    begin: None the first offsets, else records at or after a time (microseconds); offsets: the first offset by (topic, partition),
+    which goes before ``begin``; end: None for ever, ``END`` what there is, else events before a time (microseconds).
+    """
+
+    begin: int | None = None
+    offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
+    end: int | str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """``clock`` gives microseconds since 1970; ``say`` tells the user; ``draining`` turns true when the run is to stop."""
+
+    clock: Callable[[], int]
+    say: Callable[[str], None]
+    draining: Callable[[], bool] = lambda: False
+    span: Span = Span()
+
+    @property
+    def endless(self) -> bool:
+        """Whether the run goes on at the end of a log."""
+        return self.span.end is None

@@ -1,0 +1,85 @@
+"""How many partitions topics have; a broker that is not up yet is waited for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from dataflows.connectors.kafka.connection import Connection
+from dataflows.connectors.kafka.live import Live
+from dataflows.connectors.kafka.reasons import KafkaProblem, explain
+
+PATIENCE = 2.0
+"""Seconds that one question waits for its answer."""
+_REFUSALS = 2
+"""How often a reason that waiting cannot mend is heard before it is believed."""
+
+
+class Asked:
+    """What a client's errors said so far: each reason told once."""
+
+    def __init__(self, connection: Connection, live: Live) -> None:
+        self.connection = connection
+        self.live = live
+        self.told: set[str] = set()
+        self.refused: list[str] = []
+
+    def __call__(self, error: KafkaError) -> None:
+        """Take an error of the client."""
+        message, passes = explain(error, self.connection.name, self.connection.servers)
+        if not passes:
+            self.refused.append(message)
+        elif error.code() != KafkaError._ALL_BROKERS_DOWN or not self.told:
+            self.say(message)
+
+    def say(self, message: str) -> None:
+        """Tell it, unless it was told before."""
+        if message not in self.told:
+            self.told.add(message)
+            self.live.say(f"{message}; waiting")
+
+
+def partitions_of(connection: Connection, topics: Sequence[str], live: Live) -> dict[str, int]:
+    """The number of partitions of each topic, once the broker answers; empty when the run is drained before.
+
+    Raises:
+        KafkaProblem: when a topic does not exist, or the broker refuses the client.
+    """
+    asked = Asked(connection, live)
+    admin = connection.admin(asked)
+    found: dict[str, int] = {}
+    for topic in topics:
+        while not live.draining():
+            count = _count(admin, topic, asked)
+            if count is not None:
+                found[topic] = count
+                break
+    if asked.told:
+        live.say(f"connection {connection.name!r} ({connection.servers}): the broker answers")
+    return found
+
+
+def _count(admin: AdminClient, topic: str, asked: Asked) -> int | None:
+    connection = asked.connection
+    try:
+        described = admin.list_topics(topic, timeout=PATIENCE).topics[topic]
+    except KafkaException as error:
+        admin.poll(0)
+        if len(asked.refused) >= _REFUSALS:
+            raise KafkaProblem(asked.refused[-1]) from None
+        if not asked.refused and not asked.told:
+            asked.say(explain(error.args[0], connection.name, connection.servers)[0])
+        return None
+    if described.error is None:
+        return len(described.partitions)
+    if described.error.code() in (KafkaError.UNKNOWN_TOPIC_OR_PART, KafkaError._UNKNOWN_TOPIC):
+        raise KafkaProblem(
+            f"topic {topic!r} does not exist on connection {connection.name!r} ({connection.servers}). Create it, or correct the "
+            "name in the application file"
+        )
+    if described.error.code() == KafkaError.TOPIC_AUTHORIZATION_FAILED:
+        raise KafkaProblem(f"topic {topic!r} on connection {connection.name!r}: not allowed to read it. Ask for its ACLs")
+    asked.say(f"topic {topic!r} on connection {connection.name!r}: {described.error.str()}")
+    return None

@@ -1,0 +1,17 @@
+"""A Kafka-compatible broker in memory, on loopback, for the tests of one process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from dataflows.connectors.kafka.embedded import Broker
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """One broker for the tests of a process."""
+    found = Broker().start()
+    yield found
+    found.stop()
