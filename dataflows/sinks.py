@@ -60,7 +60,6 @@ class Sinks:
         """Say on the flags' topic which application begins."""
         if isinstance(self.flags, KafkaSink):
             self.flags.outbox.send(self.flags.topic, binary(application_event(self.application, None, self.now())))
-            self.flags.outbox.flush()
 
     def flags_of(self, outcome: Outcome) -> Iterator[Line]:
         """A shard's hits as flags; patterns that are only parts of others give none."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from models.application.nodes import Node
 from models.application.reader import Reader
 
+_SECRET = re.compile(r"password|secret|token|key\.pem|oauthbearer\.config|jaas")
 _VARIABLE = re.compile(r"\$\{(?:file:([^}]+)|([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?)\}")
 
 
@@ -42,6 +44,20 @@ def topic_of(reader: Reader, node: Node) -> tuple[str, str]:
     if not topic:
         reader.problems.add(node.position, f"expected a topic's name; found {text!r}")
     return name, topic
+
+
+def without_secrets(application: Any) -> Any:
+    """An application as plain data with passwords and keys of its connections left out."""
+    found = application.get("connections")
+    if not isinstance(found, dict):
+        return application
+    return {**application, "connections": {name: _masked(entry) for name, entry in found.items()}}
+
+
+def _masked(value: Any, name: str = "") -> Any:
+    if isinstance(value, dict):
+        return {key: _masked(each, key) for key, each in value.items()}
+    return "***" if isinstance(value, str) and _SECRET.search(name) and not value.startswith("${") else value
 
 
 def _shown(entry: Node) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from models.application import facts as fact_sections
 from models.application import sources
-from models.application.connections import connections, topic_of
+from models.application.connections import connections, topic_of, without_secrets
 from models.application.derived import FlagStreams
 from models.application.errors import Problems
 from models.application.features import FactReader, with_event_fields
@@ -37,7 +37,7 @@ def load(
     """
     problems = Problems()
     root = whole(path, overlays, problems)
-    text = json.dumps(root.plain(), sort_keys=True)  # before secrets are filled in
+    text = json.dumps(without_secrets(root.plain()), sort_keys=True)  # before secrets are filled in
     reader = Reader(problems)
     values = reader.section(root, "application")
     if text_of(values, "tocsin", "") != "1":

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Mapping
 from pathlib import Path
 
 from dataflows.connectors.kafka.embedded import Broker
@@ -82,13 +83,12 @@ def over_files(folder: Path, partitions: list[list[bytes]], changes: list[bytes]
     return load(folder / "files.yaml")
 
 
-def over_topics(folder: Path, broker: Broker, topics: dict[str, str], changes: str = "") -> Application:
-    """The application over topics by their roles; ``changes``: what to replace in its text as OLD=>NEW lines."""
+def over_topics(folder: Path, broker: Broker, topics: dict[str, str], changes: Mapping[str, str] | None = None) -> Application:
+    """The application over topics by their roles; ``changes``: what to replace in its text."""
     places = {name: f"{{kafka: main/{topic}}}" for name, topic in topics.items()}
     connections = f"connections:\n  main: {{kafka: {{bootstrap.servers: '{broker.servers}'}}}}"
     text = APPLICATION.format(connections=connections, **places)
-    for line in changes.splitlines():
-        old, _, new = line.partition("=>")
+    for old, new in (changes or {}).items():
         assert old in text, old
         text = text.replace(old, new)
     (folder / "topics.yaml").write_text(text)

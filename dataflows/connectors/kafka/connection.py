@@ -8,15 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
-from confluent_kafka.admin import AdminClient
 
 from dataflows.connectors.kafka.reasons import KafkaProblem
 
 _Client = TypeVar("_Client")
 OnError = Callable[[KafkaError], None]
 _SILENT = logging.getLogger("tocsin.librdkafka")
-_SILENT.addHandler(logging.NullHandler())
-_SILENT.propagate = False
+_SILENT.setLevel(logging.CRITICAL + 1)  # what a user needs to know comes through error_cb
 _COMMON: dict[str, Any] = {"client.id": "tocsin", "reconnect.backoff.max.ms": 1_000}
 _CONSUMER: dict[str, Any] = {
     "enable.auto.commit": False,
@@ -25,6 +23,7 @@ _CONSUMER: dict[str, Any] = {
     "fetch.queue.backoff.ms": 5,  # the stock second leaves the client idle whenever its queue is full
     "queued.min.messages": 100_000,
     "fetch.error.backoff.ms": 100,
+    "fetch.wait.max.ms": 100,  # how late the end of a log is known
     "statistics.interval.ms": 500,
 }
 _PRODUCER: dict[str, Any] = {
@@ -58,11 +57,6 @@ class Connection:
         settings = {**_COMMON, **_PRODUCER, **self.settings, "error_cb": on_error}
         settings.pop("group.id", None)
         return self._made(lambda: Producer(settings, logger=_SILENT))
-
-    def admin(self, on_error: OnError) -> AdminClient:
-        """A client that asks for topics and makes them."""
-        settings: dict[str, Any] = {**_COMMON, **self.settings, "error_cb": on_error}
-        return self._made(lambda: AdminClient(settings, logger=_SILENT))
 
     def _made(self, make: Callable[[], _Client]) -> _Client:
         try:

@@ -30,8 +30,8 @@ class Broker:
         """Its address."""
         return f"127.0.0.1:{self.port}"
 
-    def start(self) -> Broker:
-        """Start it and wait until it answers.
+    def start(self, topics: Sequence[tuple[str, int]] = ()) -> Broker:
+        """Start it, wait until it answers, and make topics of so many partitions.
 
         Raises:
             RuntimeError: when it does not.
@@ -46,10 +46,14 @@ class Broker:
         for _ in range(50):
             try:
                 self._admin().list_topics(timeout=1)
-                return self
+                break
             except KafkaException:
                 continue
-        raise RuntimeError(f"the broker on {self.servers} does not answer")
+        else:
+            raise RuntimeError(f"the broker on {self.servers} does not answer")
+        for name, partitions in topics:
+            self.topic(partitions, name)
+        return self
 
     def stop(self) -> None:
         """End it."""

@@ -119,7 +119,7 @@ class TopicConsumer:
     def _take(self, messages: list[Message], now: int) -> None:
         """Share messages out; errors and ends of logs come between them."""
         begin = 0
-        for at in [at for at, message in enumerate(messages) if message.error() is not None]:
+        for at in [at for at, error in enumerate(map(Message.error, messages)) if error is not None]:
             self._share(messages[begin:at], now)
             self._event(messages[at])
             begin = at + 1
@@ -131,7 +131,7 @@ class TopicConsumer:
         if len(self.logs) == 1:
             next(iter(self.logs.values())).add(messages, now)
             return
-        numbers = np.fromiter((message.partition() for message in messages), np.int64, len(messages))
+        numbers = np.fromiter(map(Message.partition, messages), np.int64, len(messages))
         cuts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(messages)]
         for start, stop in zip(cuts[:-1], cuts[1:], strict=True):
             self.logs[int(numbers[start])].add(messages[start:stop], now)

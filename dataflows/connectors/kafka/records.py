@@ -4,21 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
-from confluent_kafka import TIMESTAMP_NOT_AVAILABLE, Message
+from confluent_kafka import Message
 from numpy.typing import NDArray
 
 from dataflows.decoding.decoded import NO_TIMESTAMP, PADDING, Chunk, Headers, RawRows
 
+_SECOND = itemgetter(1)
 _TRACE = frozenset({"traceparent", "tracestate"})
 
 
 def raw_rows_of(messages: Sequence[Message]) -> RawRows:
     """Messages of one partition in one buffer; a null value has length -1."""
     n = len(messages)
-    values: list[Any] = [message.value() for message in messages]
+    values: list[Any] = list(map(Message.value, messages))
     nulls = [row for row, value in enumerate(values) if value is None] if None in values else []
     for row in nulls:
         values[row] = b""
@@ -28,17 +30,14 @@ def raw_rows_of(messages: Sequence[Message]) -> RawRows:
     stop[nulls] = start[nulls] - 1
     values.append(bytes(PADDING))
     data = np.frombuffer(bytearray().join(values), np.uint8)
-    headers: list[Any] = [message.headers() for message in messages]
+    headers: list[Any] = list(map(Message.headers, messages))
+    millis = np.fromiter(map(_SECOND, map(Message.timestamp, messages)), np.int64, n)
     return RawRows(
-        data, start, stop, np.fromiter((message.offset() for message in messages), np.int64, n),
-        [message.key() for message in messages],
+        data, start, stop, np.fromiter(map(Message.offset, messages), np.int64, n),
+        list(map(Message.key, messages)),
         [tuple(each or ()) for each in headers] if any(headers) else None,
-        np.fromiter((_micros(*message.timestamp()) for message in messages), np.int64, n),
+        np.where(millis < 0, NO_TIMESTAMP, millis * 1000),
     )  # fmt: skip
-
-
-def _micros(kind: int, millis: int) -> int:
-    return NO_TIMESTAMP if kind == TIMESTAMP_NOT_AVAILABLE else millis * 1000
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from confluent_kafka import KafkaError, KafkaException
-from confluent_kafka.admin import AdminClient
+from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from dataflows.connectors.kafka.connection import Connection
 from dataflows.connectors.kafka.live import Live
@@ -48,25 +47,26 @@ def partitions_of(connection: Connection, topics: Sequence[str], live: Live) -> 
         KafkaProblem: when a topic does not exist, or the broker refuses the client.
     """
     asked = Asked(connection, live)
-    admin = connection.admin(asked)
+    client = connection.consumer("tocsin", asked, lambda stats: None)  # a producer's question would make the topic
     found: dict[str, int] = {}
     for topic in topics:
         while not live.draining():
-            count = _count(admin, topic, asked)
+            count = _count(client, topic, asked)
             if count is not None:
                 found[topic] = count
                 break
+    client.close()
     if asked.told:
         live.say(f"connection {connection.name!r} ({connection.servers}): the broker answers")
     return found
 
 
-def _count(admin: AdminClient, topic: str, asked: Asked) -> int | None:
+def _count(client: Consumer, topic: str, asked: Asked) -> int | None:
     connection = asked.connection
     try:
-        described = admin.list_topics(topic, timeout=PATIENCE).topics[topic]
+        described = client.list_topics(topic, timeout=PATIENCE).topics[topic]
     except KafkaException as error:
-        admin.poll(0)
+        client.poll(0)
         if len(asked.refused) >= _REFUSALS:
             raise KafkaProblem(asked.refused[-1]) from None
         if not asked.refused and not asked.told:
