@@ -58,7 +58,7 @@ def fill(found: Broker, topic: str, path: Path) -> int:
 def consume(found: Broker, topic: str, n: int) -> float:
     """Seconds to take every message and its value, and nothing more."""
     connection = Connection("bench", {"bootstrap.servers": found.servers})
-    consumer = connection.consumer("bench", lambda error: None, lambda stats: None)
+    consumer = connection.consumer("bench", lambda error: None)
     consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
     taken, size, started = 0, 0, time.perf_counter()
     while taken < n:

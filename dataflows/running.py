@@ -73,7 +73,7 @@ def run_processes(job: Job, processes: int, arguments: list[str]) -> Counts:
         try:
             if job.watch is not None:
                 job.watch(lambda: _counts_in(Path(folder)))
-            codes = [worker.wait() for worker in workers]
+            codes = [_ended(worker, workers, job) for worker in workers]
         finally:
             for worker in workers:
                 worker.kill()
@@ -160,6 +160,18 @@ def _cause(error: BaseException) -> BaseException | None:
     while isinstance(error, BytewaxRuntimeError) and error.__cause__ is not None:
         error = error.__cause__
     return error
+
+
+def _ended(worker: subprocess.Popen[bytes], all_: list[subprocess.Popen[bytes]], job: Job) -> int:
+    """A worker's exit code once it has ended; all are told when the run is to stop."""
+    while True:
+        try:
+            return worker.wait(0.2)
+        except subprocess.TimeoutExpired:
+            if job.live is not None and job.live.draining():
+                for each in all_:
+                    each.terminate()
+                return worker.wait()
 
 
 def _start(arguments: list[str], number: int, addresses: str, folder: Path) -> subprocess.Popen[bytes]:

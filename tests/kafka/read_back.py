@@ -20,9 +20,9 @@ def structured_of(message: Message) -> dict[str, Any]:
     return {**event, "datacontenttype": "application/json", "data": json.loads(message.value() or b"")}
 
 
-def flags_in(broker: Broker, topic: str, least: int = 0) -> list[dict[str, Any]]:
+def flags_in(broker: Broker, topic: str, least: int = 0, seconds: float = 20) -> list[dict[str, Any]]:
     """Flags of a topic in the order of a file, without where their evidence lay."""
-    found = [structured_of(message) for message in broker.read(topic, 2, least)]
+    found = [structured_of(message) for message in broker.read(topic, 2, least, seconds)]
     return placeless([flag for flag in found if flag["type"] != "tocsin.application.v1"])
 
 

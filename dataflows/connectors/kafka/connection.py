@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -13,8 +12,7 @@ from dataflows.connectors.kafka.reasons import KafkaProblem
 
 _Client = TypeVar("_Client")
 OnError = Callable[[KafkaError], None]
-_SILENT = logging.getLogger("tocsin.librdkafka")
-_SILENT.setLevel(logging.CRITICAL + 1)  # what a user needs to know comes through error_cb
+OnLog = Callable[[str], None]
 _COMMON: dict[str, Any] = {"client.id": "tocsin", "reconnect.backoff.max.ms": 1_000}
 _CONSUMER: dict[str, Any] = {
     "enable.auto.commit": False,
@@ -47,16 +45,16 @@ class Connection:
         """The brokers' addresses, for messages."""
         return self.settings.get("bootstrap.servers", "(no bootstrap.servers)")
 
-    def consumer(self, group: str, on_error: OnError, on_stats: Callable[[str], None]) -> Consumer:
+    def consumer(self, group: str, on_error: OnError, on_stats: OnLog = lambda text: None, on_log: OnLog | None = None) -> Consumer:
         """A consumer that is assigned its partitions; ``group`` shows its progress to monitoring unless the settings name one."""
         settings = {**_COMMON, **_CONSUMER, "group.id": group, **self.settings, "error_cb": on_error, "stats_cb": on_stats}
-        return self._made(lambda: Consumer(settings, logger=_SILENT))
+        return self._made(lambda: Consumer(settings, logger=_Lines(on_log)))
 
     def producer(self, on_error: OnError) -> Producer:
         """An idempotent producer."""
         settings = {**_COMMON, **_PRODUCER, **self.settings, "error_cb": on_error}
         settings.pop("group.id", None)
-        return self._made(lambda: Producer(settings, logger=_SILENT))
+        return self._made(lambda: Producer(settings, logger=_Lines(None)))
 
     def _made(self, make: Callable[[], _Client]) -> _Client:
         try:
@@ -64,6 +62,18 @@ class Connection:
         except KafkaException as error:
             found = error.args[0]
             raise KafkaProblem(f"connection {self.name!r}: {found.str()}; correct its settings", wrong_input=True) from None
+
+
+class _Lines:
+    """Takes the client's own log lines off the screen; what a user needs to know mostly comes through its errors."""
+
+    def __init__(self, on_log: OnLog | None) -> None:
+        self.on_log = on_log
+
+    def log(self, level: int, *words: object) -> None:
+        """Take a line."""
+        if self.on_log is not None:
+            self.on_log(" ".join(map(str, words)))
 
 
 def connection_of(connections: Mapping[str, Mapping[str, str]], name: str) -> Connection:

@@ -25,10 +25,7 @@ def explain(error: KafkaError, connection: str, servers: str) -> tuple[str, bool
     if code == KafkaError._SSL or "SSL" in text and "handshake" in text:
         return f"{where}: {_tls(text)}", False
     if "security.protocol" in text:
-        return (
-            f"{where}: the broker hung up on an unencrypted request: it seems to expect TLS. Set security.protocol to SSL or "
-            "SASL_SSL, or name its plaintext port"
-        ), False
+        return unencrypted(connection, servers), False
     if code == KafkaError._RESOLVE:
         return f"{where}: no address found for the broker: {_short(text)}. Check bootstrap.servers", True
     if code == KafkaError._ALL_BROKERS_DOWN:
@@ -38,10 +35,18 @@ def explain(error: KafkaError, connection: str, servers: str) -> tuple[str, bool
     return f"{where}: {_short(text)}", True
 
 
+def unencrypted(connection: str, servers: str) -> str:
+    """The message for a broker that does not answer an unencrypted request."""
+    return (
+        f"connection {connection!r} ({servers}): the broker hung up on an unencrypted request: it seems to expect TLS. Set "
+        "security.protocol to SSL or SASL_SSL, or name its plaintext port"
+    )
+
+
 def _tls(text: str) -> str:
     if "certificate verify failed" in text or "unknown ca" in text.lower() or "self-signed" in text or "self signed" in text:
         return "the broker's certificate is not signed by a known authority. Set ssl.ca.location to the authority's file"
-    if "wrong version number" in text or "non-SSL" in text or "packet length" in text:
+    if any(sign in text for sign in ("wrong version number", "non-SSL", "packet length", "PLAINTEXT")):
         return "the broker's port does not speak TLS. Set security.protocol to PLAINTEXT or SASL_PLAINTEXT, or name its TLS port"
     if "certificate required" in text or "handshake failure" in text or "bad certificate" in text:
         return "the broker asks for a client certificate. Set ssl.certificate.location and ssl.key.location"

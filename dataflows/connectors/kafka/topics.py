@@ -8,11 +8,11 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 
 from dataflows.connectors.kafka.connection import Connection
 from dataflows.connectors.kafka.live import Live
-from dataflows.connectors.kafka.reasons import KafkaProblem, explain
+from dataflows.connectors.kafka.reasons import KafkaProblem, explain, unencrypted
 
 PATIENCE = 2.0
 """Seconds that one question waits for its answer."""
-_REFUSALS = 2
+_REFUSALS, _HUNG_UP = 2, 3
 """How often a reason that waiting cannot mend is heard before it is believed."""
 
 
@@ -24,6 +24,7 @@ class Asked:
         self.live = live
         self.told: set[str] = set()
         self.refused: list[str] = []
+        self.hung_up = 0
 
     def __call__(self, error: KafkaError) -> None:
         """Take an error of the client."""
@@ -32,6 +33,13 @@ class Asked:
             self.refused.append(message)
         elif error.code() != KafkaError._ALL_BROKERS_DOWN or not self.told:
             self.say(message)
+
+    def log(self, line: str) -> None:
+        """Take a line of the client's log: that a broker hung up on the first request comes nowhere else."""
+        if "APIVERSION_QUERY" in line and "Disconnected" in line:
+            self.hung_up += 1
+            if self.hung_up >= _HUNG_UP:
+                self.refused += [unencrypted(self.connection.name, self.connection.servers)] * _REFUSALS
 
     def say(self, message: str) -> None:
         """Tell it, unless it was told before."""
@@ -47,7 +55,7 @@ def partitions_of(connection: Connection, topics: Sequence[str], live: Live) -> 
         KafkaProblem: when a topic does not exist, or the broker refuses the client.
     """
     asked = Asked(connection, live)
-    client = connection.consumer("tocsin", asked, lambda stats: None)  # a producer's question would make the topic
+    client = connection.consumer("tocsin", asked, on_log=asked.log)  # a producer's question would make the topic
     found: dict[str, int] = {}
     for topic in topics:
         while not live.draining():
