@@ -7,13 +7,16 @@ import sys
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
-from benchmarks import bank, handbook, linear, long, rotten, startup, w1, w5  # noqa: E402 - the number of threads is read at import
+from benchmarks import bank, handbook, latency, linear, long, rotten, startup, w1, w4, w5  # noqa: E402 - threads are read at import
+
+MODULES = {
+    "w1": w1, "w4": w4, "w5": w5, "rotten": rotten, "handbook": handbook, "bank": bank, "linear": linear, "long": long,
+    "startup": startup, "latency": latency,
+}  # fmt: skip
 
 if __name__ == "__main__":
     chosen = sys.argv[1:]
-    modules = {"w1": w1, "w5": w5, "rotten": rotten, "handbook": handbook, "bank": bank, "linear": linear, "long": long,
-               "startup": startup}  # fmt: skip
-    for name, module in modules.items():
+    for name, module in MODULES.items():
         if not chosen or name in chosen:
             for what, figure in module.main():
                 print(f"{what:<36} {figure}")

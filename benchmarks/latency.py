@@ -17,12 +17,13 @@ from dataflows.connectors.kafka.embedded import Broker
 
 ROOT = Path(__file__).parent.parent
 PARTITIONS = 4
+# The broker in memory wakes no waiting fetch: fetch.wait.max.ms stands for what a real one does at once.
 ONE_IN = 100
 """Every so manieth event raises a flag, whose own latency is measured."""
 APPLICATION = """tocsin: 1
 name: latency
 connections:
-  main: {{kafka: {{bootstrap.servers: '{servers}'}}}}
+  main: {{kafka: {{bootstrap.servers: '{servers}', fetch.wait.max.ms: 5}}}}
 streams:
   tx:
     from: {{kafka: main/{topic}}}
@@ -62,7 +63,7 @@ def _drive(found: Broker, topic: str, flags: str, rate: int, seconds: int, busy:
     """Send at the rate and read flags back in turn; microseconds from send to flag of each, without the first seconds."""
     quiet = {"bootstrap.servers": found.servers, "log_level": 0}
     producer = Producer({**quiet, "linger.ms": 1, "compression.type": "none", "queue.buffering.max.messages": 1_000_000})
-    consumer = Consumer({**quiet, "group.id": "latency", "fetch.queue.backoff.ms": 1, "fetch.wait.max.ms": 10})
+    consumer = Consumer({**quiet, "group.id": "latency", "fetch.queue.backoff.ms": 1, "fetch.wait.max.ms": 5})
     consumer.assign([TopicPartition(flags, 0, 0)])
     ready = _wait_ready(producer, consumer, topic)
     warm, began, sent, taken = ready + 3, ready, 0, []

@@ -5,9 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaError, Message
 
+from dataflows.alignment import Alignment
+from dataflows.connectors.kafka import fetch
 from dataflows.connectors.kafka import part as parts
+from dataflows.connectors.kafka.reasons import KafkaProblem
 from dataflows.connectors.kafka.snapshot import UnknownState
+from dataflows.connectors.kafka.topology import Topology
+from models.application.load import load
 from tests.kafka.parts import SECOND, Clock, judged, part_of, readers_of
 from tests.kafka.test_live_bounds import PAYMENTS, payment
 
@@ -120,3 +126,66 @@ def test_a_drain_ends_without_a_last_word(tmp_path: Path) -> None:
     clock.stopping = True
     with pytest.raises(StopIteration):
         part.next_batch()
+
+
+def test_records_before_the_span_are_skipped(tmp_path: Path) -> None:
+    """By their timestamps, whatever offset the broker gave for the time."""
+    clock = Clock()
+    part, consumer = part_of(readers_of(tmp_path, PAYMENTS), clock, begin=clock.now)
+    consumer.give([payment(clock.now)], timestamp=(1, clock.now // 1000 - 1))
+    consumer.give([payment(clock.now + 1)])
+    assert [found.rows for found in judged(part)] == [1]
+    assert part.log.offset == 2
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        (KafkaError._UNKNOWN_PARTITION, "topic 'payments', partition 0: it does not exist any more on connection 'main'"),
+        (KafkaError._AUTO_OFFSET_RESET, "topic 'payments', partition 0: the offset to go on from is not in the log any more"),
+    ],
+)
+def test_what_cannot_be_read_stops_the_run(code: int, message: str, tmp_path: Path) -> None:
+    """A partition or an offset that vanished: never passed over in silence."""
+    _, consumer = part_of(readers_of(tmp_path, PAYMENTS), Clock())
+    with pytest.raises(KafkaProblem) as found:
+        consumer._take([Message(topic="payments", partition=0, error=KafkaError(code))], 0)
+    assert message in str(found.value) and found.value.code == 3
+
+
+def test_a_partition_that_vanished_is_left_out(tmp_path: Path) -> None:
+    """Its state stays, and the run says so; the others go on."""
+    clock = Clock()
+    readers = readers_of(tmp_path, PAYMENTS)
+    topology = Topology(load(tmp_path / "app.yaml"), clock.live())
+    parts_ = topology.parts(readers, ["main/payments/0", "main/payments/1"])
+    assert clock.said == [
+        "main/payments/1: the saved state knows this partition, and its topic does not have it any more; it is left out"
+    ]
+    gone = parts_["main/payments/1"](Alignment(), b"state")
+    assert gone.snapshot() == b"state"
+    with pytest.raises(StopIteration):
+        gone.next_batch()
+
+
+def test_fetching_pauses_when_too_much_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And goes on when there is room."""
+    monkeypatch.setattr(fetch, "_FULL", 3)
+    monkeypatch.setattr(fetch, "_ROOM", 2)
+    clock = Clock()
+    part, consumer = part_of(readers_of(tmp_path, PAYMENTS), clock)
+    done: list[str] = []
+
+    class Client:
+        def pause(self, places: object) -> None:
+            done.append("pause")
+
+        def resume(self, places: object) -> None:
+            done.append("resume")
+
+    consumer.give([payment(clock.now)] * 4)
+    consumer._pace(Client(), part.log)  # type: ignore[arg-type]
+    consumer._pace(Client(), part.log)  # type: ignore[arg-type]
+    part.log.take(3)
+    consumer._pace(Client(), part.log)  # type: ignore[arg-type]
+    assert done == ["pause", "resume"]

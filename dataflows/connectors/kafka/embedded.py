@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import subprocess
 import time
@@ -64,7 +65,7 @@ class Broker:
 
     def topic(self, partitions: int = 1, name: str | None = None) -> str:
         """Make a topic; without a name it gets one of its own."""
-        name = name or f"topic-{next(_NUMBERS)}"
+        name = name or f"topic-{os.getpid()}-{next(_NUMBERS)}"
         admin = self._admin()
         for made in admin.create_topics([NewTopic(name, partitions, 1)]).values():
             made.result(timeout=10)

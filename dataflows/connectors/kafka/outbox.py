@@ -34,7 +34,7 @@ class Outbox:
         Raises:
             KafkaProblem: when an earlier record could not be delivered.
         """
-        producer = self.producer or self._open()
+        producer = self._open() if self.producer is None else self.producer  # one with an empty queue counts as false
         while True:
             try:
                 producer.produce(topic, record.value, record.key, headers=list(record.headers), on_delivery=self._delivered)

@@ -9,7 +9,7 @@ from bytewax.inputs import StatefulSourcePartition
 
 from dataflows.alignment import Alignment, Turn
 from dataflows.batch import AFTER_ALL
-from dataflows.connectors.kafka.fetch import TopicConsumer
+from dataflows.connectors.kafka.fetch import TopicConsumer, no_collection
 from dataflows.connectors.kafka.live import END, Live
 from dataflows.connectors.kafka.reader import RecordReader
 from dataflows.connectors.kafka.records import raw_rows_of
@@ -21,6 +21,21 @@ ROWS = 50_000
 CREDIT = 2_000_000
 """Messages that a partition reads between two snapshots: between workers nothing else bounds what is under way."""
 _MOMENT = timedelta(milliseconds=1)
+
+
+class GonePart(StatefulSourcePartition[Turn, bytes]):
+    """A partition that a saved state knows and the topic does not have any more: nothing comes of it, its state stays."""
+
+    def __init__(self, state: bytes) -> None:
+        self.state = state
+
+    def next_batch(self) -> Iterable[Turn]:
+        """Its end."""
+        raise StopIteration
+
+    def snapshot(self) -> bytes:
+        """What was saved."""
+        return self.state
 
 
 class RecordPart(StatefulSourcePartition[Turn, bytes]):
@@ -101,7 +116,8 @@ class RecordPart(StatefulSourcePartition[Turn, bytes]):
         self.alignment.count(self, len(messages))
         if not messages:
             return self._quiet()
-        raw = raw_rows_of(messages)
+        with no_collection():
+            raw = raw_rows_of(messages)
         return [self._turn(reader, reader.take(raw)) for reader in self.readers.values()]
 
     def _quiet(self) -> list[Turn]:

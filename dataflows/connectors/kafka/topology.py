@@ -11,7 +11,7 @@ from dataflows.connectors.kafka.connection import connection_of
 from dataflows.connectors.kafka.fetch import Consumers
 from dataflows.connectors.kafka.heartbeats import Heartbeats
 from dataflows.connectors.kafka.live import Live
-from dataflows.connectors.kafka.part import RecordPart
+from dataflows.connectors.kafka.part import GonePart, RecordPart
 from dataflows.connectors.kafka.reader import Place, RecordReader
 from dataflows.connectors.kafka.topics import partitions_of
 from dataflows.engine import Reader
@@ -59,13 +59,16 @@ class Topology:
             [Place(connection, topic, number) for number in range(self.counts[connection.name, topic])] for topic in source.topics
         ]
 
-    def parts(self, readers: Iterable[Reader]) -> dict[str, Opener]:
-        """How to open each partition, by its name: once for all that read it."""
+    def parts(self, readers: Iterable[Reader], known: Iterable[str] = ()) -> dict[str, Opener]:
+        """How to open each partition, by its name: once for all that read it. ``known``: names in a saved state."""
         shared: dict[str, list[RecordReader]] = {}
         for reader in readers:
             if isinstance(reader, RecordReader):
                 shared.setdefault(reader.place.name, []).append(reader)
-        return {name: self._opener(group) for name, group in shared.items()}
+        gone = [name for name in known if name not in shared]
+        for name in gone:
+            self.live.say(f"{name}: the saved state knows this partition, and its topic does not have it any more; it is left out")
+        return {**{name: self._opener(group) for name, group in shared.items()}, **dict.fromkeys(gone, _gone)}
 
     def close(self) -> None:
         """Leave the brokers."""
@@ -97,6 +100,10 @@ class Topology:
             if topic not in topics:
                 topics.append(topic)
         return found
+
+
+def _gone(alignment: Alignment, state: bytes | None) -> StatefulSourcePartition[Turn, bytes]:
+    return GonePart(state or b"")
 
 
 def _sources(application: Application) -> list[Stream | Table]:
