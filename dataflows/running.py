@@ -69,7 +69,7 @@ def run_processes(job: Job, processes: int, arguments: list[str]) -> Counts:
     """Run in several processes; ``arguments`` make a worker of the same command."""
     addresses = ";".join(f"127.0.0.1:{port}" for port in _free_ports(processes))
     with tempfile.TemporaryDirectory(prefix="tocsin-") as folder:
-        workers = [_start(arguments, number, addresses, Path(folder)) for number in range(processes)]
+        workers = [_start(arguments, number, addresses, Path(folder), job) for number in range(processes)]
         try:
             if job.watch is not None:
                 job.watch(lambda: _counts_in(Path(folder)))
@@ -174,10 +174,12 @@ def _ended(worker: subprocess.Popen[bytes], all_: list[subprocess.Popen[bytes]],
                 return worker.wait()
 
 
-def _start(arguments: list[str], number: int, addresses: str, folder: Path) -> subprocess.Popen[bytes]:
+def _start(arguments: list[str], number: int, addresses: str, folder: Path, job: Job) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "dataflows", "run", *arguments, "--worker", f"{number}|{addresses}|{folder}"]
     with (folder / f"{number}.err").open("wb") as errors:
-        return subprocess.Popen(command, stderr=errors)
+        # A live run without a sink writes its flags to standard output as they come; others have nothing to say there.
+        shown = None if job.live is not None and job.live.endless else subprocess.DEVNULL
+        return subprocess.Popen(command, stdout=shown, stderr=errors)
 
 
 def _first_error(folder: Path, processes: int) -> str:
