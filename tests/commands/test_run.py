@@ -108,15 +108,6 @@ def test_what_cannot_run_is_told(
     assert message in " ".join(err.replace("│", " ").split()) and "Traceback" not in err
 
 
-def test_kafka_is_not_in_this_version(app: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """It passes check, and run says the words."""
-    kafka = "connections: {main: {kafka: {bootstrap.servers: b}}}\n"
-    app.write_text(APPLICATION.replace("{file: tx.jsonl}", "{kafka: main/tx}") + kafka)
-    assert command(["check", str(app)]) == 0
-    assert command(["run", str(app)]) == 1
-    assert "running on Kafka is not in this version; give a file with --input tx=FILE" in capfd.readouterr().err
-
-
 def test_too_many_dead_rows_stop_a_run(app: Path, capfd: pytest.CaptureFixture[str]) -> None:
     """A wrong schema must not drain a file silently."""
     app.write_text(APPLICATION.replace("    max_dead: 100%\n", ""))
