@@ -96,13 +96,13 @@ class Flag(_Strict):
 
 
 class _Passed(_Strict):
-    """Where an input row came from, and its original bytes in base64."""
+    """Where an input row came from, and its original bytes in base64; headers as pairs, since a name may stand twice."""
 
     stream: str
     topic: str
     partition: int
     offset: int
-    headers: dict[str, str]
+    headers: list[tuple[str, str | None]]
     key: str | None
     value: str | None
 
