@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dataflows.evidence import CORRELATION, FLAG_ID
-from dataflows.needs import fact_columns, fact_inputs, pattern_needs
+from dataflows.needs import fact_columns, fact_inputs, inputs_of
 from dataflows.operators.per import HIT
 from dataflows.steps import (
     SOURCE,
@@ -49,7 +49,7 @@ def carried(
             elif lane.primary:
                 columns[stage.index, index] = frozenset(primary[lane.source])
             else:
-                columns[stage.index, index] = frozenset({*lane.fields, *_fed(stage, lane.source, lane.fields)})
+                columns[stage.index, index] = frozenset({*lane.fields, *_fed(application, stage, lane.source, lane.fields)})
     wanted = {name: _wanted(application, name, prelude, targets, columns, outputs, last) for name in _sources(application)}
     return columns, wanted, passed
 
@@ -105,8 +105,8 @@ def _before(application: Application, stage: Stage, step: Step, stream: str, nee
         needed |= set(step.join.on)
     elif isinstance(step, Wave | Scoring):
         _before_facts(stage, step, stream, needed)
-    elif isinstance(step, Pattern) and step.on == stream:
-        needed |= pattern_needs(application, step)
+    elif isinstance(step, Pattern) and (stream, stage.fields[stream]) in (inputs := inputs_of(application, step)):
+        needed |= inputs[stream, stage.fields[stream]]
         if application.stream(stream).pattern is not None:
             needed |= {FLAG_ID, CORRELATION}
 
@@ -121,9 +121,11 @@ def _before_facts(stage: Stage, step: Wave | Scoring, stream: str, needed: set[s
             needed |= fact_inputs(fact)
 
 
-def _fed(stage: Stage, stream: str, fields: tuple[str, ...]) -> set[str]:
+def _fed(application: Application, stage: Stage, stream: str, fields: tuple[str, ...]) -> set[str]:
     needed: set[str] = set()
     for step in stage.steps:
+        if isinstance(step, Pattern) and stage.fields.get(stream) != fields:
+            needed |= inputs_of(application, step).get((stream, fields), frozenset())
         facts: Sequence[Feature | Score] = ()
         if isinstance(step, Wave):
             facts = step.features

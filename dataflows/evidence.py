@@ -17,6 +17,10 @@ CORRELATION = "\0flag.correlation"
 """The column of a derived stream with the flag's correlation id."""
 
 
+Read = Callable[[Batch, Mapping[str, Column], int], Evidence]
+"""The evidence of a row of a batch with its columns."""
+
+
 class EvidenceMaker:
     """Makes evidence of an application's events. ``numbers``: for each partition index its number in its input."""
 
@@ -24,19 +28,25 @@ class EvidenceMaker:
         self.application = application
         self.numbers = numbers
 
-    def reader(self, pattern: Pattern) -> Callable[[Batch, Mapping[str, Column], int], Evidence]:
-        """A function from a row of a batch with its columns to its evidence for a pattern."""
-        stream = self.application.stream(pattern.on)
+    def reader(self, pattern: Pattern, lane: tuple[str, tuple[str, ...]] | None = None) -> Read:
+        """A function from a row of a batch with its columns to its evidence for a pattern; ``lane``: (stream, key's fields)."""
+        name, fields = lane or (pattern.on, pattern.by.fields)
+        stream = self.application.stream(name)
 
         def read(batch: Batch, columns: Mapping[str, Column], row: int) -> Evidence:
-            return self._evidence(pattern, stream, batch, columns, row)
+            return self._evidence(pattern, stream, ",".join(fields), batch, columns, row)
 
         return read
 
-    def _evidence(self, pattern: Pattern, stream: Stream, batch: Batch, columns: Mapping[str, Column], row: int) -> Evidence:
+    def _evidence(
+        self, pattern: Pattern, stream: Stream, role: str, batch: Batch, columns: Mapping[str, Column], row: int
+    ) -> Evidence:
         fields = batch.rows.fields(row)
         fields.update({name: columns[name].at(row) for name in (*stream.derive, *stream.shown)})
-        values = {name: columns[name].at(row) if name in columns else fields.get(name) for name in pattern.reads}
+        values = {
+            name: columns[name].at(row) if name in columns else fields[name]
+            for name in pattern.reads if name in columns or name in fields
+        }  # fmt: skip
         attributes = batch.rows.attributes(row)
         partition = int(batch.partition[row])
         further = () if batch.order is None else batch.order[row].tolist()
@@ -47,7 +57,7 @@ class EvidenceMaker:
             partition=self.numbers[partition] if partition >= 0 else int(attributes["partition"]),
             offset=int(attributes["offset"]),
             time=int(batch.time[row]),
-            role=pattern.by.role,
+            role=role,
             fields=fields,
             values=values,
             attributes=attributes,

@@ -16,7 +16,7 @@ from dataflows.operators.per import HIT
 from dataflows.operators.reorder import in_order
 from dataflows.steps import Plan
 from models.application.resolved import Pattern
-from models.events.flag import FlagBuilder, correlation
+from models.events.flag import FlagBuilder, correlation, steps_of
 from models.events.hit import Hit, hit_state
 from models.values.column import Column, column_of
 from models.values.types import STRING, Kind, Type
@@ -72,8 +72,11 @@ class Flags:
             CORRELATION: column_of(STRING, [correlation(hit) for hit in hits]),
             "flag.severity": column_of(STRING, [self.builder.severity(hit) for hit in hits]),
             "flag.kind": column_of(STRING, [hit.kind for hit in hits]),
-            "flag.steps": column_of(Type(Kind.LIST, item=STRING), [() for _ in hits]),
+            "flag.steps": column_of(Type(Kind.LIST, item=STRING), [self._steps(hit) for hit in hits]),
         }
+
+    def _steps(self, hit: Hit) -> tuple[str, ...]:
+        return tuple(steps_of(hit)) if self.pattern.sequence is not None else ()
 
     def _key(self, hit: Hit) -> list[object]:
         types = [self.builder.types[name] for name in self.pattern.by.fields]
@@ -84,5 +87,5 @@ def _as_shown(name: str, column: Column, hits: Sequence[Hit]) -> Column:
     """A column of the completing events; features as the flags show them, which at a deadline is as of the deadline."""
     if "[" not in name or all(hit.values is None for hit in hits):
         return column
-    shown = [column.at(row) if hit.values is None else hit.values[name] for row, hit in enumerate(hits)]
+    shown = [column.at(row) if hit.values is None else hit.values.get(name, column.at(row)) for row, hit in enumerate(hits)]
     return column_of(column.type, shown)

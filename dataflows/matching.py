@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -22,13 +22,17 @@ from dataflows.readers import static_tables
 from dataflows.shard import Found
 from dataflows.steps import Plan
 from models.application.resolved import Application, FieldSpec, Stream, Table
+from models.events.evidence import Evidence
 from models.events.flag import FlagBuilder
+from models.events.hit import Hit
 from models.expressions.text import time_text
 from models.values.column import Column, column_of
 from models.values.types import BOOL, STRING, TIMESTAMP, UNITS, Type
 
 LINES = 65_536
 """Lines that are decoded at once."""
+ALL = 2**31
+"""More events than any match has."""
 _OP = "\0op"
 
 
@@ -96,7 +100,7 @@ def matches_of(application: Application, events: Path) -> Matches:
         BadLine: for a line that is neither.
         FileProblem: when the file cannot be read.
     """
-    compiled = plan(application)
+    compiled = plan(with_all_evidence(application))
     readers = line_readers(compiled)
     found = Matches()
     hits: list[Found] = []
@@ -106,6 +110,12 @@ def matches_of(application: Application, events: Path) -> Matches:
     shown = _Shown(compiled, {reader.source: reader.refs for reader in readers})
     found.matches = [shown.match(hit) for hit in sorted(hits, key=_order) if hit.pattern.mode != "part"]
     return found
+
+
+def with_all_evidence(application: Application) -> Application:
+    """The application with patterns that keep all their evidence."""
+    patterns = {name: replace(pattern, evidence_last=ALL) for name, pattern in application.patterns.items()}
+    return replace(application, patterns=patterns)
 
 
 def line_readers(compiled: Plan) -> list[LineReader]:
@@ -159,11 +169,18 @@ def _tell(words: list[str], file: str, refs: Mapping[str, Sequence[Any]], result
 
 def _order(found: Found) -> tuple[Any, ...]:
     """The place of a hit in the order of processing: at one moment deadlines first, by pattern; then events, each by pattern."""
-    hit = found.hit
-    at_event = hit.completing is not None and hit.completing.time == hit.moment and hit.deadline is None
-    if at_event and hit.completing is not None:
-        return hit.moment, 1, hit.completing.order, found.pattern.place
-    return hit.moment, 0, found.pattern.place, hit.first.order
+    return found.hit.order, found.pattern.place
+
+
+def steps_by_reference(hit: Hit, reference: Callable[[Evidence], Any]) -> dict[str, list[Any]]:
+    """The references of the events that each step took; none for a pattern without steps."""
+    by_id = {event.id: event for event in hit.evidence}
+    alike = len(hit.anchor) == len(hit.evidence)
+    steps: dict[str, list[Any]] = {}
+    for place, part in enumerate(hit.anchor):
+        if not isinstance(part, str):
+            steps.setdefault(part[0], []).append(reference(hit.evidence[place] if alike else by_id[part[1]]))
+    return steps
 
 
 class _Shown:
@@ -178,15 +195,14 @@ class _Shown:
         """One line."""
         builder = self.builders[found.pattern.name]
         key = key_values(found.key, [builder.types[name] for name in found.pattern.by.fields])
-        events = {each.id: self.refs[each.on][each.offset] for each in found.hit.evidence}
         flag = builder.build(found.hit, key, "")
-        steps = {name: [events[id_] for id_ in ids] for name, ids in flag["data"]["steps"].items()}
+        steps = steps_by_reference(found.hit, lambda each: self.refs[each.on][each.offset])
         stream = self.application.streams[found.pattern.on]
         shown = {
             "pattern": found.pattern.name,
             "kind": found.hit.kind,
             "key": flag["partitionkey"],
-            "time": _shown_time(found.hit.moment, stream.fields[stream.time].type.unit),
+            "time": _shown_time(found.hit.shown_time, stream.fields[stream.time].type.unit),
             "steps": steps,
         }
         return shown if steps else {**shown, "events": [self.refs[each.on][each.offset] for each in found.hit.evidence]}

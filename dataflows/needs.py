@@ -8,10 +8,14 @@ from dataclasses import dataclass
 
 from dataflows.steps import Derive, Lookup, Storming, Suppression, flags_before_storm, hits_of
 from models.application.resolved import Application, Feature, Pattern, Score, Stream
+from models.application.steps import Arm, Until
+from models.application.stepscope import PREFIX, look_back
 from models.expressions.expression import Expression
 
 _FACT = re.compile(r"(\w+)\[([^\]]*)\](?:\.(.+))?")
 _TRUTH = "pattern:"
+Lane = tuple[str, tuple[str, ...]]
+"""A stream, and the fields by which its rows are keyed."""
 RAISED = "flag.kind"
 """A column that rows of a pattern's flags have once the pattern was evaluated: all that reads them needs it."""
 
@@ -55,7 +59,8 @@ def nodes_of(application: Application, features_of: frozenset[str]) -> list[Node
         collector.need(application.streams[name], readings(application, application.streams[name]))
     patterns = [pattern for pattern in application.patterns.values() if pattern.mode != "off"]
     for pattern in patterns:
-        collector.need(application.stream(pattern.on), pattern_needs(application, pattern))
+        for (name, _), needed in inputs_of(application, pattern).items():
+            collector.need(application.stream(name), needed)
     nodes = [_pattern_node(application, pattern, collector.passed) for pattern in patterns]
     nodes += [_suppression_node(pattern) for pattern in patterns if pattern.suppress.per]
     if application.storm is not None:
@@ -106,6 +111,34 @@ def pattern_needs(application: Application, pattern: Pattern) -> frozenset[str]:
     return frozenset(pattern.reads) | frozenset(pattern.by.fields) | frozenset(pattern.suppress.per) | shown
 
 
+def inputs_of(application: Application, pattern: Pattern) -> dict[Lane, frozenset[str]]:
+    """What a pattern needs of each of its inputs: streams, each under the fields that hold the pattern's key."""
+    if pattern.sequence is None:
+        return {(pattern.on, pattern.by.fields): pattern_needs(application, pattern)}
+    found: dict[Lane, set[str]] = {}
+    arms = {arm.name: (arm.on, arm.by.fields) for arm in pattern.sequence.arms()}
+    whens: list[Arm | Until] = [*pattern.sequence.arms(), *(step.until for step in pattern.sequence.walk() if step.until)]
+    for each in whens:
+        stream = application.stream(each.on)
+        needed = found.setdefault((each.on, each.by.fields), {*each.by.fields, *stream.derive, *stream.shown})
+        needed |= set() if each.when is None else each.when.reads
+    whole = pattern_reads(pattern)
+    for lane, needed in found.items():
+        needed |= whole if lane[0] == pattern.on else set()
+    for column in pattern.reads:
+        if column.startswith(PREFIX) and (back := look_back(column)).field:
+            for arm in back.arms:
+                found[arms[arm]].add(back.field)
+    return {lane: frozenset(name for name in needed if not name.startswith(PREFIX)) for lane, needed in found.items()}
+
+
+def pattern_reads(pattern: Pattern) -> frozenset[str]:
+    """What guard, title, severity and ``having`` read."""
+    having = None if pattern.sequence is None else pattern.sequence.having
+    parts = [pattern.guard, having, *(part for _, part in pattern.severity), *pattern.title.parts]
+    return frozenset(column for part in parts if isinstance(part, Expression) for column in part.reads)
+
+
 def passed_facts(application: Application, stream: Stream) -> frozenset[str]:
     """The features and scores that come with a pattern's flags: those that the pattern reads."""
     if stream.pattern is None:
@@ -114,9 +147,14 @@ def passed_facts(application: Application, stream: Stream) -> frozenset[str]:
 
 
 def _pattern_node(application: Application, pattern: Pattern, passed: Mapping[str, set[str]]) -> Node:
-    key = Key(pattern.by.entity, pattern.by.fields)
-    needs = pattern_needs(application, pattern) | passed.get(pattern.name, set())
-    return Node(pattern.on, pattern.name, needs, frozenset(), pattern, key)
+    inputs = inputs_of(application, pattern)
+    own = (pattern.on, pattern.by.fields)
+    needs = inputs[own] | passed.get(pattern.name, set())
+    feeds = tuple(
+        Feed(stream, fields, needed | _raised(application.stream(stream)))
+        for (stream, fields), needed in inputs.items() if (stream, fields) != own
+    )  # fmt: skip
+    return Node(pattern.on, pattern.name, needs, frozenset(), pattern, Key(pattern.by.entity, pattern.by.fields), feeds)
 
 
 def _suppression_node(pattern: Pattern) -> Node:

@@ -25,9 +25,9 @@ class Refs:
 
     def of(self, flag: Mapping[str, Any]) -> list[str]:
         """The references of a flag's evidence, in order."""
-        return [self.by_place[self._stream(event["on"]), event["offset"]] for event in flag["data"]["evidence"]]
+        return [self.by_place[self.stream(event["on"]), event["offset"]] for event in flag["data"]["evidence"]]
 
-    def _stream(self, name: str) -> str:
+    def stream(self, name: str) -> str:
         """The stream below a pattern's flags, whose completing event stands for each."""
         while name in self.patterns:
             name = self.patterns[name].on
@@ -37,7 +37,7 @@ class Refs:
 def differences(test: Test, found: Sequence[dict[str, Any]], refs: Refs) -> Iterator[str]:
     """What differs, after every expected flag has got a found one where that is possible; near misses are told together.
 
-    Each found flag holds ``_time`` (microseconds), ``_kind`` and ``_pattern`` beside what a flag holds.
+    Each found flag holds ``_time`` (microseconds), ``_kind``, ``_steps`` (references) and ``_pattern`` beside what a flag holds.
     """
     pairs: dict[int, int] = {}
     for index in range(len(test.expect)):
@@ -98,7 +98,7 @@ def _misfits(test: Test, expect: Expect, flag: Mapping[str, Any], refs: Refs) ->
         ("kind", expect.kind, flag["_kind"]),
         ("key", expect.key, flag["partitionkey"]),
         ("events", expect.events, refs.of(flag)),
-        ("steps", expect.steps, flag["data"]["steps"]),
+        ("steps", expect.steps, flag["_steps"]),
     ):
         if wanted is not None and wanted != was:
             found[name] = (wanted, was)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 
 from dataflows.asof import features_at_deadlines, last_waves
 from dataflows.carry import carried
-from dataflows.needs import RAISED, Key, Node, nodes_of, passed_facts, readings
+from dataflows.needs import RAISED, Key, Node, inputs_of, nodes_of, passed_facts, readings
 from dataflows.steps import (
     SOURCE,
     Derive,
@@ -166,6 +166,13 @@ class _Planner:
                 self._feed(stage, step.features)
             elif isinstance(step, Scoring):
                 self._feed(stage, step.scores)
+            elif isinstance(step, Pattern):
+                if step.absence is not None and step.absence.expect is not None:
+                    table = self.application.tables[step.absence.expect]
+                    self._target((SOURCE, table.name), stage.index, stage.lane(table.name, table.key, primary=False, table=True))
+                for stream, fields in inputs_of(self.application, step):
+                    if stage.fields.get(stream) != fields:
+                        self._target((self.last[stream], stream), stage.index, stage.lane(stream, fields, primary=False))
         for stream, fields in stage.fields.items():
             lane = stage.lane(stream, fields, primary=True)
             if self.last[stream] != stage.index:

@@ -15,15 +15,19 @@ from dataflows.eviction import ClockHand, Sweep
 from dataflows.evidence import CORRELATION, FLAG_ID, EvidenceMaker
 from dataflows.flags import Flags
 from dataflows.needs import pattern_needs
+from dataflows.operators.absence import AbsenceMachine, AbsenceRows, absence_rows
 from dataflows.operators.keys import KeyTable
 from dataflows.operators.machine import Given, PatternMachine
 from dataflows.operators.per import PerMachine
 from dataflows.operators.reorder import Chunk, Part, Reorder, merged
+from dataflows.operators.sequences.machine import SequenceMachine
+from dataflows.operators.sequences.rows import LaneRows, Truths, ordered
 from dataflows.operators.storm import StormMachine
 from dataflows.operators.suppress import numeric_types
 from dataflows.operators.versions import Versions
 from dataflows.operators.windows import Windows
 from dataflows.operators.zscore import ZScores
+from dataflows.sequencing import sequence_machine
 from dataflows.steps import (
     Derive,
     Lookup,
@@ -53,6 +57,7 @@ CHANGE = "\0change"
 """The column with a table change's kind, as ``dataflows.operators.versions.coded`` (int)."""
 
 
+Machine = PatternMachine | SequenceMachine | AbsenceMachine
 NOTHING = Chunk(np.zeros(0, np.int64), ())
 """No rows: a pass for deadlines alone."""
 
@@ -141,14 +146,16 @@ class Shard:
             for index, lane in enumerate(stage.lanes) if lane.table
         }  # fmt: skip
 
-    def _machine(self, pattern: Pattern) -> PatternMachine:
+    def _machine(self, pattern: Pattern) -> Machine:
+        if pattern.sequence is not None:
+            return sequence_machine(self.plan, pattern, self.evidence, self._source)
         plan, stream = self.plan, self.plan.application.stream(pattern.on)
         rows = raises(pattern, plan.application.storm is not None)
         names = {*pattern_needs(plan.application, pattern), *(column for name in rows for column in plan.passed.get(name, ()))}
         if stream.pattern is not None:
             names |= {FLAG_ID, CORRELATION}
-        return PatternMachine(pattern, numeric_types(stream), plan.depth(pattern.on), names, self.evidence.reader(pattern),
-                              self._source)  # fmt: skip
+        kind = PatternMachine if pattern.absence is None else AbsenceMachine
+        return kind(pattern, numeric_types(stream), plan.depth(pattern.on), names, self.evidence.reader(pattern), self._source)
 
     def _suppression(self, pattern: Pattern) -> PerMachine:
         plan, types = self.plan, numeric_types(self.plan.application.stream(pattern.on))
@@ -223,7 +230,7 @@ class Shard:
             operator.evict(slots)
         self.keys.remove(slots)
 
-    def _all_machines(self) -> list[PatternMachine | PerMachine | StormMachine]:
+    def _all_machines(self) -> list[Machine | PerMachine | StormMachine]:
         return [*self.machines.values(), *self.suppressions.values(), *self.storms.values()]
 
     def _suppressed(self, outcome: Outcome) -> None:
@@ -257,6 +264,7 @@ class _Pass:
         self.time = chunk.time
         self.raised: dict[int, Batch] = {}
         self.asof: dict[str, list[DeadlineValues]] = {}
+        self.truths = Truths()
 
     def run(self) -> None:
         """Take the steps, then pass rows on."""
@@ -344,7 +352,9 @@ class _Pass:
         """All moments at which a deadline might ask for features of this wave."""
         asked = Asked(self.time)
         for pattern, _ in self.shard.reads_at_deadlines[id(step)]:
-            trigger = self.shard.machines[pattern.name].trigger
+            machine = self.shard.machines[pattern.name]
+            assert isinstance(machine, PatternMachine)
+            trigger = machine.trigger
             asked.add(pattern.name, *trigger.deadlines(), self.outcome.bound.time)
             lane = self.primary.get(pattern.on)
             if lane is not None:
@@ -464,6 +474,9 @@ class _Pass:
 
     def _pattern(self, pattern: Pattern) -> None:
         machine = self.shard.machines[pattern.name]
+        if not isinstance(machine, PatternMachine):
+            self._sequence(pattern, machine)
+            return
         lane = self.primary.get(pattern.on)
         until = self.outcome.bound.time
         if lane is None and not machine.ripe(until):
@@ -489,10 +502,12 @@ class _Pass:
             return
         self._out(pattern, machine, hits, waits=False)
 
-    def _out(self, pattern: Pattern, machine: PatternMachine | PerMachine, hits: list[Hit], *, waits: bool) -> None:
+    def _out(self, pattern: Pattern, machine: Machine | PerMachine, hits: list[Hit], *, waits: bool) -> None:
         """Hits go out as flags unless a later stage suppresses them, and as rows where somebody takes them."""
         if not waits and (self.shard.plan.application.storm is None or pattern.mode == "part"):
             self.outcome.hits.extend(Found(pattern, hit, hit.key or self.shard.keys.key(hit.slot)) for hit in hits)
+        # A key that never spoke has no event whose fields a row could take.
+        hits = [hit for hit in hits if hit.first is not None]
         for flags in self.shard.flags[pattern.name] if hits else ():
             self._insert(flags.name, *flags.rows(hits, machine.sources(hits)))
         machine.settle()
@@ -503,6 +518,38 @@ class _Pass:
         if lane is not None:
             hits = self.shard.storms[pattern.name].step(self.parts[lane].batch, self.columns[lane])
             self.outcome.hits.extend(Found(pattern, hit, hit.key) for hit in hits)
+
+    def _sequence(self, pattern: Pattern, machine: SequenceMachine | AbsenceMachine) -> None:
+        until = self.outcome.bound.time
+        self._merge()
+        if isinstance(machine, AbsenceMachine):
+            rows = self._absence_rows(pattern)
+            hits = machine.step(rows, until) if rows is not None or machine.ripe(until) else []
+        else:
+            found = [self._lane_rows(number, *lane) for number, lane in enumerate(machine.program.lanes)]
+            lanes = [part for part in found if part is not None]
+            ready = ordered(machine.program, lanes, self.truths) if lanes else None
+            hits = machine.step(ready, until) if lanes or machine.ripe(until) else []
+        self._out(pattern, machine, hits, waits=bool(pattern.suppress.per))
+
+    def _absence_rows(self, pattern: Pattern) -> AbsenceRows | None:
+        assert pattern.absence is not None
+        part = self._lane_rows(0, pattern.on, pattern.by.fields)
+        fitting = None if part is None else (part, self.truths.of(part, pattern.when))
+        expect = pattern.absence.expect
+        table = None if expect is None else self._lane_rows(1, expect, self.shard.plan.application.tables[expect].key, table=True)
+        return absence_rows(fitting, table and (table, table.columns[CHANGE].values & 3))
+
+    def _lane_rows(self, number: int, source: str, fields: tuple[str, ...], *, table: bool = False) -> LaneRows | None:
+        """Rows of a source keyed by fields; those of a primary lane if there is one, since they have all columns."""
+        found = [
+            index for index, lane in enumerate(self.stage.lanes)
+            if lane.source == source and lane.fields == fields and lane.table == table and index in self.parts
+        ]  # fmt: skip
+        if not found:
+            return None
+        lane = max(found, key=lambda index: self.stage.lanes[index].primary)
+        return LaneRows(number, self._places(lane), self.slots[lane], self.parts[lane].batch, self.columns[lane])
 
     def _insert(self, pattern: str, slots: NDArray[np.int64], batch: Batch) -> None:
         """Take rows of a pattern's flags as a lane of this stage."""

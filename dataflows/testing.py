@@ -14,13 +14,14 @@ from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME, 
 from dataflows.engine import Engine
 from dataflows.held import plain_rows
 from dataflows.judge import Judge, Judged
+from dataflows.matching import ALL, steps_by_reference
 from dataflows.operators.canonical import key_values
 from dataflows.pairing import Refs, differences
 from dataflows.plan import plan
 from dataflows.prelude import StaticTable
 from dataflows.readers import static_tables
 from dataflows.steps import Plan
-from models.application.resolved import Application, FieldSpec, Pattern
+from models.application.resolved import Application, FieldSpec, Mode, Pattern
 from models.application.tests import Given, Test
 from models.events.flag import FlagBuilder
 from models.values.column import column_of
@@ -154,12 +155,15 @@ def _only(application: Application, names: frozenset[str]) -> Application:
     """The application with these patterns alone: of the others those whose flags they may need are parts, the rest is off."""
     bases = {fact.of for fact in application.features.values()} | {fact.of for fact in application.scores.values()}
     needed = {*names, *(name for name in bases if name is not None and name in application.patterns)}
-    for name in list(needed):
-        while (name := application.patterns[name].on) in application.patterns:
-            needed.add(name)
+    waiting = list(needed)
+    while waiting:
+        below = application.patterns[waiting.pop()].streams & application.patterns.keys() - needed
+        needed |= below
+        waiting += below
 
     def mode(pattern: Pattern) -> Pattern:
-        return replace(pattern, mode="live" if pattern.name in names else "part" if pattern.name in needed else "off")
+        wanted: Mode = "live" if pattern.name in names else "part" if pattern.name in needed else "off"
+        return replace(pattern, evidence_last=ALL, mode=wanted)
 
     return replace(application, patterns={name: mode(pattern) for name, pattern in application.patterns.items()})
 
@@ -187,8 +191,9 @@ def _run(compiled: Plan, test: Test, names: frozenset[str], static: Mapping[str,
                 found.append(
                     {
                         **builder.build(hit.hit, key, ""),
-                        "_time": hit.hit.moment,
+                        "_time": hit.hit.shown_time,
                         "_kind": hit.hit.kind,
+                        "_steps": steps_by_reference(hit.hit, lambda each: refs.by_place[refs.stream(each.on), each.offset]),
                         "_pattern": hit.pattern.name,
                     }
                 )

@@ -14,6 +14,7 @@ from dataflows.decoding.kernels_lines import line_ends
 from dataflows.decoding.scanned import Scanner
 from dataflows.decoding.strict import Bad, parse, values_of
 from models.application.resolved import FieldSpec
+from models.values.kernels import gather_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,11 @@ class JsonChunk:
 
     def take(self, rows: NDArray[np.int64]) -> JsonChunk:
         """Only these rows, with bytes of their own."""
-        return JsonChunk(raw_rows([self.raw(int(row)) for row in rows]), self.declared)
+        start = self.rows.start[rows]
+        length = self.rows.stop[rows] - start
+        data, begin = np.zeros(int(length.sum()) + PADDING, np.uint8), np.empty(len(length), np.int64)
+        gather_bytes(self.rows.data, start, length, data, begin)
+        return JsonChunk(RawRows(data, begin, begin + length, np.arange(len(length))), self.declared)
 
     def snapshot(self) -> dict[str, Any]:
         """The rows' bytes."""

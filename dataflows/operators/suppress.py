@@ -167,10 +167,12 @@ class Suppressor:
         yield from self._limited(key, burst.due, before + merged, lambda: self._whole(burst, last))
 
     def _whole(self, burst: Burst, last: Hit | None) -> Hit:
-        whole = _with(burst.first, evidence=self.show(burst.events), moment=burst.due)
+        whole = _with(burst.first, evidence=self.show(burst.events), moment=burst.due, time=None)
         if last is None:
-            order = deadline_order(burst.due, self.pattern.place, burst.first.evidence[0].order)
-            whole = _with(whole, completing=None, row=-1, at=burst.events[-1], order=order, values=burst.values)
+            first = burst.first.evidence[0].order if burst.first.evidence else burst.first.order
+            order = deadline_order(burst.due, self.pattern.place, first)
+            at = burst.events[-1] if burst.events else -1
+            whole = _with(whole, completing=None, row=-1, at=at, order=order, values=burst.values)
         else:
             whole = _with(whole, completing=last.completing, row=last.row, at=last.at, order=last.order, values=last.values)
         return self.summed(whole, self.rules.batch_max if self.rules.batch_over else None)
@@ -225,15 +227,16 @@ class Suppressor:
 
     def mark(self, live: NDArray[np.bool_]) -> None:
         """Mark the kept events of bursts, where they are positions in a store."""
-        for burst in self._open():
+        for burst in self.open_bursts():
             live[burst.events] = True
 
     def move(self, moved: NDArray[np.int64]) -> None:
         """Follow kept events to where they were moved."""
-        for burst in self._open():
+        for burst in self.open_bursts():
             burst.events = moved[burst.events].tolist()
 
-    def _open(self) -> Iterator[Burst]:
+    def open_bursts(self) -> Iterator[Burst]:
+        """The bursts that wait."""
         for _, _, slot, number in self.waiting:
             key = self.keys.get(slot)
             if key is not None and key.burst is not None and key.burst.number == number:

@@ -12,26 +12,31 @@ from models.application.resolved import Feature, Pattern, Score
 def check_bases(problems: Problems, patterns: Mapping[str, Pattern], facts: FactReader) -> None:
     """Report patterns on others that are off, live ones on shadows, and circles through features of flags."""
     for pattern in patterns.values():
-        base = patterns.get(pattern.on)
         if pattern.position is None or pattern.mode == "off":
             continue
-        if base is not None and base.mode == "off":
-            problems.add(pattern.position, f"pattern {pattern.name!r} stands on {base.name!r}, which is off; expected another mode")
-        elif base is not None and base.mode == "shadow" and pattern.mode != "shadow":
-            problems.add(pattern.position, f"pattern {pattern.name!r} stands on the shadow pattern {base.name!r}; "
-                                           "expected mode: shadow, since a shadow feeds only shadows")  # fmt: skip
+        for base in (patterns[name] for name in sorted(pattern.streams) if name in patterns):
+            _check_base(problems, pattern, base)
         ring = _ring(pattern.name, patterns, facts)
         if ring:
             problems.add(pattern.position, f"patterns and features need each other in a circle: {' -> '.join(ring)}")
 
 
+def _check_base(problems: Problems, pattern: Pattern, base: Pattern) -> None:
+    assert pattern.position is not None
+    if base.mode == "off":
+        problems.add(pattern.position, f"pattern {pattern.name!r} stands on {base.name!r}, which is off; expected another mode")
+    elif base.mode == "shadow" and pattern.mode != "shadow":
+        problems.add(pattern.position, f"pattern {pattern.name!r} stands on the shadow pattern {base.name!r}; "
+                                       "expected mode: shadow, since a shadow feeds only shadows")  # fmt: skip
+
+
 def _ring(name: str, patterns: Mapping[str, Pattern], facts: FactReader) -> list[str]:
-    """A way from a pattern back to itself through a feature of its flags, if there is one."""
+    """A way from a pattern back to itself through a feature of its flags or a step on them, if there is one."""
     seen: set[str] = set()
 
     def walk(at: str, path: list[str]) -> list[str]:
         for needed in _needs(at, patterns, facts):
-            if needed == name and any(step in facts.entries for step in path):
+            if needed == name and any(step in facts.entries or patterns[step].sequence is not None for step in path):
                 return [*path, name]
             if needed not in seen and needed != name:
                 seen.add(needed)
@@ -46,8 +51,7 @@ def _needs(name: str, patterns: Mapping[str, Pattern], facts: FactReader) -> Ite
     """What a pattern, feature or score is computed from, by name."""
     if name in patterns:
         yield from _named(patterns[name].reads)
-        if patterns[name].on in patterns:
-            yield patterns[name].on
+        yield from sorted(patterns[name].streams & patterns.keys())
         return
     fact = facts.done.get(name)
     if isinstance(fact, Feature | Score):

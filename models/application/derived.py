@@ -53,8 +53,7 @@ class FlagStreams:
         entry = self.entries[name]
         if not entry.is_map:
             return None
-        given = entry.map.get("on")
-        on = given.text if given is not None else next(iter(self.streams), None)
+        on = _base(entry) or next(iter(self.streams), None)
         below = self.stream(on) if on is not None else None
         if below is None:
             return None
@@ -74,3 +73,16 @@ class FlagStreams:
             table = self.tables.get(join.table)
             for column, spec in table.fields.items() if table is not None else ():
                 yield f"{join.name}.{column}", replace(spec.type, optional=True)
+
+
+def _base(entry: Node) -> str | None:
+    """What a pattern's completing events stand on: its own ``on``, else that of its last step that takes an event."""
+    if "on" in entry.map:
+        return entry.map["on"].text
+    for kind in ("sequence", "all", "any"):
+        if kind in entry.map:
+            node = entry.map[kind]
+            steps = [step for item in (node.items or [node]) for step in item.map.values()]
+            named = [step.map["on"].text for step in steps if step.is_map and "on" in step.map and "not" not in step.map]
+            return named[-1] if named else None
+    return None

@@ -106,17 +106,17 @@ SECTIONS: dict[str, dict[str, str]] = {
         "hold": "3 of 5, or a time",
         "clear": "ends the episode",
         "on_clear": "flag: say that it ended",
-        "sequence": "",
-        "all": "",
-        "any": "",
-        "absence": "",
+        "sequence": "steps, one after another",
+        "all": "steps in any order",
+        "any": "the first step that fits",
+        "absence": "{for, after, expect}: a key that falls silent",
         "enrich": "",
-        "within": "",
-        "on_timeout": "",
-        "after_match": "",
-        "emit": "",
-        "having": "",
-        "max_partial": "",
+        "within": "how long, or {gap: between neighbours}",
+        "on_timeout": "flag: say that an attempt ran out",
+        "after_match": "past_last, none, to_next, {to_first: STEP} or {to_last: STEP}",
+        "emit": "eager or ordered",
+        "having": "a condition on the whole match",
+        "max_partial": "most open attempts of a key",
         "volatile": "",
     },
     "suppress": {
@@ -155,7 +155,7 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "expected flag": {
         "pattern": "whose flag, by default this one's",
-        "kind": "match or cleared",
+        "kind": "match, timeout or cleared",
         "key": "as text",
         "at": "its time as an offset from start",
         "time": "its time",
@@ -165,6 +165,27 @@ SECTIONS: dict[str, dict[str, str]] = {
     },
     "join": {"table": "whose columns", "on": "the field that holds the table's key"},
     "storm": {"max": "flags of one pattern", "per": "in how long"},
+    "step": {
+        "on": "the stream",
+        "by": "the fields that play the pattern's entity",
+        "when": "the condition",
+        "times": '3, "3.." or "3..5"',
+        "optional": "true: it may be missing",
+        "greedy": "false: the loop may also end early",
+        "until": "what ends the loop",
+        "contiguity": "to the step before: strict, relaxed or any",
+        "loop": "between repetitions: strict, relaxed or any",
+        "gap": "the longest time between neighbours in the loop",
+        "not": "true: what must not come",
+        "repeat": "flag a last not again for every further such time",
+        "group": "steps that repeat or may be missing together",
+        "any_of": "steps of which the first that fits counts",
+        "all_of": "steps in any order",
+        "any": "as any_of",
+        "all": "as all_of",
+    },
+    "within": {"gap": "between neighbours"},
+    "absence": {"for": "how long a silence", "after": "first or each", "expect": "the table whose keys are expected"},
     "batch": {"over": "how long", "max": "how many at most"},
     "limit": {"count": "how many", "over": "in how long"},
     "evidence": {"last": "how many events are kept"},
@@ -174,12 +195,11 @@ SECTIONS: dict[str, dict[str, str]] = {
 LATER = {
     "application": frozenset({"rollups", "labels", "respond", "endpoints", "inbound", "teams"}),
     "table": frozenset({"refresh"}),
-    "pattern": frozenset({"sequence", "all", "any", "absence", "enrich", "volatile"}),
+    "pattern": frozenset({"enrich", "volatile"}),
     "list": frozenset({"from", "default_ttl"}),
     "test": frozenset({"refuse"}),
 }
 """Keys that the language knows and this version does not do."""
-_SEQUENCE_ONLY = frozenset({"within", "on_timeout", "after_match", "emit", "having", "max_partial"})
 
 
 def not_in_this_version(what: str) -> str:
@@ -190,8 +210,3 @@ def not_in_this_version(what: str) -> str:
 def known(section: str) -> list[str]:
     """Keys that this version reads."""
     return [key for key, about in SECTIONS[section].items() if about and key not in LATER.get(section, ())]
-
-
-def only_sequences(key: str) -> bool:
-    """Whether a pattern's key has a meaning for sequences alone."""
-    return key in _SEQUENCE_ONLY

@@ -1,4 +1,4 @@
-"""Condition patterns."""
+"""Patterns: conditions here, sequences in ``sequences``."""
 
 from __future__ import annotations
 
@@ -14,10 +14,16 @@ from models.application.nodes import Node
 from models.application.reader import Reader
 from models.application.resolved import Active, By, Hold, Pattern, Score, Stream, Suppress, Template
 from models.application.scopes import RowScope
-from models.expressions.expression import Expression
+from models.application.sequences import Home, SequenceReader, conditions_of
+from models.application.steps import AbsenceSpec, SequenceSpec
+from models.application.stepscope import StepScope
+from models.expressions.expression import Expression, constant
 from models.values.types import Kind
 
 LEVELS = ("info", "low", "medium", "high", "critical")
+KINDS = ("sequence", "all", "any", "absence")
+_CONDITION_KEYS = ("trigger", "hold", "clear", "on_clear")
+_SEQUENCE_KEYS = ("within", "on_timeout", "after_match", "emit", "having", "max_partial")
 _HOLD = re.compile(r"(\d+) of (\d+)")
 _HOLE = re.compile(r"\{([^{}]*)\}")
 
@@ -46,21 +52,39 @@ class PatternReader:
     def _pattern(self, name: str, place: int, entry: Node, others: frozenset[str]) -> Pattern | None:
         reader = self.reader
         values = reader.section(entry, "pattern")
-        if any(key in entry.map for key in ("sequence", "all", "any", "absence")):
+        kinds = [key for key in KINDS if key in values]
+        if len(kinds) > 1:
+            reader.problems.add(entry.position, f"expected one of {', '.join(KINDS)}; found {' and '.join(kinds)}")
             return None
-        stream = self._stream(entry, values)
-        if stream is None:
-            return None
+        self._check_keys(entry, values, kinds[0] if kinds else "when")
         by = by_of(reader, values.get("by"))
-        for field in by.fields:
-            if field not in stream.fields and field not in stream.derive:
-                reader.problems.unknown(values["by"].position, f"field of {stream.name}", field, [*stream.fields, *stream.derive])
+        sequence: SequenceSpec | None = None
+        absence = self._absence(values["absence"]) if kinds == ["absence"] else None
+        when: Expression | None = constant(True)
+        if kinds and absence is None and kinds != ["absence"]:
+            home = Home(self._home_of(values), by)
+            steps = SequenceReader(self.facts, home, others)
+            sequence = steps.read(entry, values)
+            if sequence is None:
                 return None
-        scope = self.facts.scope(stream, by, others)
-        if "when" not in values:
-            reader.incomplete(entry, "pattern", "expected when: CONDITION; found none")
-            return None
-        when = reader.expression(values["when"], scope, Kind.BOOL)
+            stream, by = self._base(sequence, home)
+            scope: RowScope | StepScope = steps.scope()
+        else:
+            found = self._stream(entry, values)
+            if found is None or (kinds and absence is None):
+                return None
+            stream = found
+            for field in by.fields:
+                if field not in stream.fields and field not in stream.derive:
+                    known = [*stream.fields, *stream.derive]
+                    reader.problems.unknown(values["by"].position, f"field of {stream.name}", field, known)
+                    return None
+            scope = self.facts.scope(stream, by, others)
+            if "when" not in values and not kinds:
+                reader.incomplete(entry, "pattern", "expected when: CONDITION; found none")
+                return None
+            if "when" in values:
+                when = reader.expression(values["when"], scope, Kind.BOOL)
         guard = reader.expression(values["guard"], scope, Kind.BOOL) if "guard" in values else None
         clear = reader.expression(values["clear"], scope, Kind.BOOL) if "clear" in values else None
         title = self._title(values.get("title"), scope, name)
@@ -68,6 +92,8 @@ class PatternReader:
         if when is None:
             return None
         expressions = [when, guard, clear, *(e for _, e in severity), *(p for p in title.parts if isinstance(p, Expression))]
+        if sequence is not None:
+            expressions += conditions_of(sequence)
         reads = frozenset(column for e in expressions if e is not None for column in e.reads)
         version = self._version(values.get("version"))
         if "on_clear" in values and "clear" not in values:
@@ -83,10 +109,52 @@ class PatternReader:
             self._hold(values.get("hold")), clear, reader.choice(values.get("on_clear"), "on_clear", ("flag",), "") == "flag",
             version,
             reader.text(values.get("description"), "description"), reader.text(values.get("runbook"), "runbook"),
-            self._labels(values.get("labels")), reads,
-            position=entry.position,
+            self._labels(values.get("labels")), reads, position=entry.position, sequence=sequence, absence=absence,
         )  # fmt: skip
         return replace(pattern, ruleset=_ruleset(pattern, entry, self.facts, by))
+
+    def _check_keys(self, entry: Node, values: dict[str, Node], kind: str) -> None:
+        """Keys that say something for other kinds of patterns only."""
+        stepped = kind in ("sequence", "all", "any")
+        for keys, fits, home in (
+            (_CONDITION_KEYS, kind == "when", "a condition pattern; it says nothing beside " + kind),
+            (_SEQUENCE_KEYS, stepped, "a sequence; expected it beside sequence, all or any"),
+            (("when",), not stepped, "the steps; it says nothing beside " + kind),
+        ):
+            for key in keys:
+                if key in values and not fits:
+                    self.reader.problems.add(entry.keys[key], f"{key!r} belongs to {home}")
+
+    def _home_of(self, values: dict[str, Node]) -> Stream | None:
+        """The stream on which steps stand unless they say otherwise."""
+        streams = self.facts.streams
+        if "on" not in values:
+            return next(iter(streams.values())) if len(streams) == 1 else None
+        name = self.reader.text(values["on"], "on")
+        stream = self.facts.flags.stream(name)
+        if stream is None and name not in self.facts.flags.entries:
+            self.reader.problems.unknown(values["on"].position, "stream or pattern", name, self.facts.flags.names())
+        return stream
+
+    def _base(self, sequence: SequenceSpec, home: Home) -> tuple[Stream, By]:
+        """The stream that title and guard read, of those that the steps stand on, and the fields of its key."""
+        arms = [*sequence.arms()]
+        arm = next((arm for arm in arms if home.on is not None and arm.on == home.on.name), arms[0])
+        stream = self.facts.flags.stream(arm.on)
+        assert stream is not None
+        return stream, arm.by
+
+    def _absence(self, node: Node) -> AbsenceSpec | None:
+        values = self.reader.section(node, "absence")
+        if "for" not in values:
+            self.reader.problems.add(node.position, "expected absence as {for: DURATION}; found no for")
+            return None
+        time = self.reader.duration(values["for"], "absence.for", least=1)
+        each = self.reader.choice(values.get("after"), "absence.after", ("first", "each"), "first") == "each"
+        expect = self.reader.text(values.get("expect"), "absence.expect") or None
+        if expect is not None and expect not in self.facts.tables:
+            self.reader.problems.unknown(values["expect"].position, "table", expect, self.facts.tables)
+        return None if not time else AbsenceSpec(time, each, expect)
 
     def _stream(self, entry: Node, values: dict[str, Node]) -> Stream | None:
         streams = self.facts.streams
@@ -102,7 +170,7 @@ class PatternReader:
             self.reader.problems.unknown(values["on"].position, "stream or pattern", name, others)
         return stream
 
-    def _title(self, node: Node | None, scope: RowScope, name: str) -> Template:
+    def _title(self, node: Node | None, scope: RowScope | StepScope, name: str) -> Template:
         if node is None or node.text is None:
             return Template(name, (name,))
         parts: list[str | Expression] = []
@@ -117,7 +185,7 @@ class PatternReader:
             self.reader.problems.add(node.position, f"expected each {{ of a title with its }}; found {node.shown()}")
         return Template(node.text, tuple(part for part in parts if part != ""))
 
-    def _severity(self, node: Node | None, scope: RowScope) -> tuple[tuple[Any, Expression | None], ...]:
+    def _severity(self, node: Node | None, scope: RowScope | StepScope) -> tuple[tuple[Any, Expression | None], ...]:
         if node is None:
             return (("medium", None),)
         if not node.is_map:

@@ -10,7 +10,7 @@ from typing import Any
 
 from models.application.durations import parse_duration
 from models.application.errors import Problems
-from models.application.keys import LATER, SECTIONS, known, not_in_this_version, only_sequences
+from models.application.keys import LATER, SECTIONS, known, not_in_this_version
 from models.application.nodes import Node
 from models.application.resolved import Position
 from models.expressions.compile import ExpressionError, compile_expression, suggest
@@ -61,10 +61,6 @@ class Reader:
             if name in keys:
                 if _is_null(node.map[name]) and section != "application":
                     self.problems.add(position, f"expected a value of {name}; found nothing")
-                continue
-            if section == "pattern" and only_sequences(name):
-                if not any(kind in node.map for kind in ("sequence", "all", "any", "absence")):
-                    self.problems.add(position, f"{name!r} belongs to a sequence; expected it beside sequence, all or any")
                 continue
             if name in LATER.get(section, ()):
                 self.problems.add(position, not_in_this_version(f"{name!r}"))

@@ -9,11 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from models.expressions.expression import Expression
 from models.expressions.facts import Calendar, ListFact
 from models.values.types import Type
+
+if TYPE_CHECKING:
+    from models.application.steps import AbsenceSpec, SequenceSpec
 
 Aggregate = Literal[
     "count", "sum", "mean", "min", "max", "std", "distinct", "first", "last", "quantile",
@@ -236,7 +239,11 @@ class Active:
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """A condition pattern. ``place`` is its position among rollups and patterns in the file."""
+    """What to flag. ``place`` is its position among rollups and patterns in the file.
+
+    sequence, absence: what the pattern looks for where it is more than a condition; ``on`` is then the stream of its title
+    and guard, and ``when`` what a silent key's events fit (of a sequence: true).
+    """
 
     name: str
     place: int
@@ -263,6 +270,19 @@ class Pattern:
     reads: frozenset[str] = frozenset()
     ruleset: str = ""
     position: Position | None = None
+    sequence: SequenceSpec | None = None
+    absence: AbsenceSpec | None = None
+
+    @property
+    def kind(self) -> str:
+        """sequence, all, any, absence or condition."""
+        return self.sequence.kind if self.sequence is not None else "absence" if self.absence is not None else "condition"
+
+    @property
+    def streams(self) -> frozenset[str]:
+        """The streams and patterns that it stands on."""
+        arms = () if self.sequence is None else self.sequence.arms()
+        return frozenset({self.on, *(arm.on for arm in arms)})
 
     @property
     def has_deadlines(self) -> bool:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
 from models.application.resolved import Application, Pattern, Stream
+from models.application.stepscope import PREFIX
 from models.events.evidence import Evidence
 from models.events.hit import Hit
 from models.events.ids import flag_id, sequence, trace_parent
+from models.expressions.expression import Expression
 from models.expressions.text import time_text, to_json, to_text
 from models.values.types import Type
 
@@ -27,6 +30,7 @@ class FlagBuilder:
         self.stream: Stream = application.stream(pattern.on)
         self.major = int(pattern.version.split(".")[0])
         self.types = column_types(application, self.stream)
+        self.others: dict[str, dict[str, Type]] = {}
         self.entity = ",".join(pattern.by.entity)
 
     def id(self, hit: Hit, key: Sequence[Any]) -> str:
@@ -37,9 +41,11 @@ class FlagBuilder:
         """The flag of a hit; ``key`` holds the stored values of the pattern's key, ``recorded`` the wall-clock time."""
         text, shown = ("", {}) if hit.kind == "storm" else self._key(key)
         id_ = self._id(hit.kind, text, hit.anchor, hit.deadline)
-        event = hit.completing or hit.evidence[-1]
+        event = hit.completing or (hit.evidence[-1] if hit.evidence else None)
+        if event is None:
+            hit = replace(hit, values=dict(zip(self.pattern.by.fields, key, strict=True)))
         severity = self.severity(hit)
-        time = hit.moment
+        time = hit.shown_time
         flag: dict[str, Any] = {
             "specversion": "1.0",
             "id": id_,
@@ -49,9 +55,9 @@ class FlagBuilder:
             "time": time_text(time),
             "datacontenttype": "application/json",
             "dataschema": f"urn:tocsin:schema:flag:v{self.major}",
-            "correlationid": correlation(hit),
-            "causationid": event.id,
-            "traceparent": event.attributes.get("traceparent") or trace_parent(id_),
+            "correlationid": correlation(hit) or id_,
+            "causationid": id_ if event is None else event.id,
+            "traceparent": (event and event.attributes.get("traceparent")) or trace_parent(id_),
             "partitionkey": text,
             "sequence": sequence(time),
             "dedupkey": self._dedup_key(hit, text, id_),
@@ -61,7 +67,7 @@ class FlagBuilder:
             "runmode": self.runmode,
             "recordedtime": recorded,
         }
-        if event.attributes.get("tracestate"):
+        if event is not None and event.attributes.get("tracestate"):
             flag["tracestate"] = event.attributes["tracestate"]
         if hit.late:
             flag["latereason"] = hit.late
@@ -83,7 +89,7 @@ class FlagBuilder:
             text = canonical_json(shown) if shown else ""
         return text, dict(zip(self.pattern.by.fields, shown, strict=True))
 
-    def _id(self, kind: str, key: str, anchor: Sequence[str], deadline: int | None) -> str:
+    def _id(self, kind: str, key: str, anchor: Sequence[Any], deadline: int | None) -> str:
         return flag_id(self.application.name, self.pattern.name, self.major, kind, key, anchor, deadline)
 
     def _dedup_key(self, hit: Hit, key: str, id_: str) -> str:
@@ -100,36 +106,49 @@ class FlagBuilder:
                 return level
         return "medium"
 
-    def _data(self, hit: Hit, event: Evidence, severity: str, key: Mapping[str, Any]) -> dict[str, Any]:
+    def _data(self, hit: Hit, event: Evidence | None, severity: str, key: Mapping[str, Any]) -> dict[str, Any]:
         pattern = self.pattern
         features, scores, enrichment = self._values(_values(hit))
         return {
             "pattern": {
-                "name": pattern.name, "version": pattern.version, "kind": "condition", "title": self._title(_values(hit)),
+                "name": pattern.name, "version": pattern.version, "kind": pattern.kind, "title": self._title(_values(hit)),
                 "severity": severity, "labels": dict(pattern.labels), "runbook": pattern.runbook,
                 "description": pattern.description,
             },
             "application": {"name": self.application.name, "version": self.application.version},
             "key": key,
-            "time": time_text(hit.moment),
-            "window": {"start": time_text(hit.first.time), "end": time_text(max(e.time for e in hit.evidence))},
-            "steps": {},
+            "time": time_text(hit.shown_time),
+            "window": self._window(hit),
+            "steps": steps_of(hit) if pattern.sequence is not None else {},
             "evidence": [self._evidence(each) for each in hit.evidence],
             "evidence_count": hit.evidence_count,
             "evidence_sum": {name: _number(value) for name, value in hit.evidence_sum.items()},
             "repeat": hit.repeat,
-            "reasons": [] if hit.kind in ("cleared", "storm") else self._reasons(event),
+            "reasons": self._reasons(hit, event),
             "features": features,
             "scores": scores,
             "enrichment": enrichment,
             "suppressed": hit.suppressed,
+            **({"missing": list(hit.missing)} if hit.kind == "timeout" else {}),
         }  # fmt: skip
+
+    def _window(self, hit: Hit) -> dict[str, str]:
+        """First and last evidence time; of a key that never spoke, the deadline."""
+        first = hit.moment if hit.first is None else hit.first.time
+        return {"start": time_text(first), "end": time_text(max((e.time for e in hit.evidence), default=hit.moment))}
 
     def _title(self, values: Mapping[str, Any]) -> str:
         parts = self.pattern.title.parts
         return "".join(part if isinstance(part, str) else to_text(part.type, part.row(values)) for part in parts)
 
-    def _reasons(self, event: Evidence) -> list[dict[str, Any]]:
+    def _reasons(self, hit: Hit, event: Evidence | None) -> list[dict[str, Any]]:
+        """The leaves of the condition that made the last event count."""
+        condition: Expression | None = self.pattern.when
+        if self.pattern.sequence is not None:
+            last = hit.anchor[-1][0]
+            condition = next(arm.when for arm in self.pattern.sequence.arms() if arm.name == last)
+        if condition is None or event is None or hit.kind in ("cleared", "timeout", "storm"):
+            return []
         return [
             {
                 "expression": reason.expression,
@@ -138,15 +157,21 @@ class FlagBuilder:
                 "threshold": to_json(reason.threshold_type, reason.threshold),
                 "holds": reason.holds,
             }
-            for reason in self.pattern.when.reasons(event.values)
+            for reason in condition.reasons(event.values)
         ]
 
     def _evidence(self, event: Evidence) -> dict[str, Any]:
-        fields = {name: to_json(self.types[name], value) for name, value in event.fields.items() if name in self.types}
+        types = self.types if event.on == self.stream.name else self._types_of(event.on)
+        fields = {name: to_json(types[name], value) for name, value in event.fields.items() if name in types}
         return {
             "id": event.id, "on": event.on, "topic": event.topic, "partition": event.partition, "offset": event.offset,
             "time": time_text(event.time), "role": event.role, "fields": fields,
         }  # fmt: skip
+
+    def _types_of(self, stream: str) -> dict[str, Type]:
+        if stream not in self.others:
+            self.others[stream] = column_types(self.application, self.application.stream(stream))
+        return self.others[stream]
 
     def _values(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         """The features, scores and joined columns that the pattern reads, under the names it reads them by."""
@@ -154,13 +179,21 @@ class FlagBuilder:
         scores: dict[str, Any] = {}
         joined: dict[str, Any] = {}
         for column in sorted(self.pattern.reads):
+            if column.startswith(PREFIX) or column not in values:
+                continue
             value = values.get(column)
             if found := _FACT.fullmatch(column):
                 self._fact(found[1], found[2], found[3], value, features, scores)
             elif "." in column and column not in self.stream.fields:
                 join, _, name = column.partition(".")
-                joined.setdefault(join, {})[name] = to_json(self.types[column], value)
+                types = self.types if column in self.types else self._joined_types(column)
+                joined.setdefault(join, {})[name] = to_json(types[column], value)
         return features, scores, joined
+
+    def _joined_types(self, column: str) -> dict[str, Type]:
+        """The types of the stream, of those that the steps stand on, that has a column."""
+        assert self.pattern.sequence is not None
+        return next(types for arm in self.pattern.sequence.arms() if column in (types := self._types_of(arm.on)))
 
     def _fact(self, name: str, role: str, rest: str, value: Any, features: dict[str, Any], scores: dict[str, Any]) -> None:
         if name in self.application.scores:
@@ -172,9 +205,17 @@ class FlagBuilder:
         features[(name if own else f"{name}[{role}]") + rest] = to_json(type_, value)
 
 
+def steps_of(hit: Hit) -> dict[str, list[str]]:
+    """The ids of the events that each step took, in order."""
+    steps: dict[str, list[str]] = {}
+    for name, id_ in hit.anchor:
+        steps.setdefault(name, []).append(id_)
+    return steps
+
+
 def correlation(hit: Hit) -> str:
     """The first contributing event's correlation id, else its id."""
-    return hit.first.correlation or hit.first.id
+    return "" if hit.first is None else hit.first.correlation or hit.first.id
 
 
 def _values(hit: Hit) -> Mapping[str, Any]:

@@ -21,21 +21,23 @@ class Hit:
     evidence: the last ones kept, in order; completing: the event that completed it, None where only a deadline did;
     episode: ids of the first hit of its episode (for the dedup key), with that hit's deadline; row, at: the batch's row, or the
     kept event, that its derived row takes its fields from; order: what it is released by, as a place in the total order;
-    values: where a deadline released it, what guard, title and severity read; key: the pattern's
-    key, where ``slot`` is another's (``suppress: {per: ..}``); late: why it is held back from the flags.
+    values: where a deadline released it, or it has several events, what guard, title and severity read; key: the pattern's key,
+    where ``slot`` is another's (``suppress: {per: ..}``); late: why it is held back from the flags; time: the flag's time where
+    it is not the moment; missing: the steps that an attempt that ran out still waited for. Of a sequence the anchor holds
+    [step, event id] of each event in order. A key that never spoke has no events at all.
     """
 
     kind: Kind
     slot: int
     moment: int
-    anchor: tuple[str, ...]
+    anchor: tuple[Any, ...]
     evidence: Sequence[Evidence]
     evidence_count: int
     evidence_sum: Mapping[str, int | float | Decimal]
-    first: Evidence
+    first: Evidence | None
     completing: Evidence | None
     deadline: int | None = None
-    episode: tuple[str, ...] = ()
+    episode: tuple[Any, ...] = ()
     episode_deadline: int | None = None
     episode_kind: Kind = "match"
     suppressed: int = 0
@@ -47,6 +49,13 @@ class Hit:
     values: Mapping[str, Any] | None = None
     key: bytes = b""
     late: str = ""
+    time: int | None = None
+    missing: tuple[str, ...] = ()
+
+    @property
+    def shown_time(self) -> int:
+        """The time that the flag shows."""
+        return self.moment if self.time is None else self.time
 
 
 def deadline_order(deadline: int, place: int, first: Sequence[int]) -> tuple[int, ...]:
@@ -66,5 +75,6 @@ def hit_from(state: Mapping[str, Any]) -> Hit:
     """The hit that ``hit_state`` gave."""
     evidence = tuple(evidence_from(event) for event in state["evidence"])
     completing = state["completing"] and evidence_from(state["completing"])
-    plain = {"evidence": evidence, "first": evidence_from(state["first"]), "completing": completing, "order": tuple(state["order"])}
+    first = state["first"] and evidence_from(state["first"])
+    plain = {"evidence": evidence, "first": first, "completing": completing, "order": tuple(state["order"])}
     return Hit(**{**state, **plain})

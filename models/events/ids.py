@@ -23,10 +23,11 @@ def canonical_json(value: Any) -> str:
 
 
 def flag_id(
-    application: str, pattern: str, major: int, kind: str, key: Any, anchor: Sequence[str], deadline: int | None = None
+    application: str, pattern: str, major: int, kind: str, key: Any, anchor: Sequence[Any], deadline: int | None = None
 ) -> str:
-    """A flag's id; ``anchor`` the ids that identify the match, ``deadline`` microseconds where one released it."""
-    what: Any = anchor[0] if len(anchor) == 1 and deadline is None else [*anchor, *([] if deadline is None else [str(deadline)])]
+    """A flag's id; ``anchor`` the ids (of a sequence: [step, id]) that identify it, ``deadline`` microseconds that released it."""
+    single = len(anchor) == 1 and deadline is None and isinstance(anchor[0], str)
+    what: Any = anchor[0] if single else [*anchor, *([] if deadline is None else [str(deadline)])]
     identity = {
         "application": application, "pattern": pattern, "major": major, "kind": kind, "key": key, "anchor": what, "revision": 0,
     }  # fmt: skip

@@ -316,6 +316,23 @@ class _Compiler:
         texts = [arg if arg.type.kind in (Kind.STRING, Kind.NULL) else coerce.cast(arg, STRING) for arg in args]
         return Node("concat", STRING, node.sql("duckdb"), tuple(text for text in texts if text is not None))
 
+    def _look_back(self, node: Any, name: str) -> Node:
+        """``first(step.field)``, ``last(step.field, n)``, ``count(step)`` …: events that an earlier step took."""
+        if name == "geo":
+            return self._problem(node, "geo() is not in this version")
+        step = getattr(self.scope, "step", None)
+        if step is None:
+            return self._problem(node, f"{name}() reads the events of a step, so it stands in a sequence only")
+        given, offset = node.this, node.args.get("expression")
+        parts = tuple(part.name for part in given.parts) if isinstance(given, exp.Column) else ()
+        if (len(parts) == 1) != (name == "count") or not parts or (offset is not None and (name != "last" or not offset.is_int)):
+            form = "count(STEP)" if name == "count" else "last(STEP.FIELD, N)" if name == "last" else f"{name}(STEP.FIELD)"
+            return self._problem(node, f"expected {form}; found {node.sql('duckdb')!r}")
+        found = step(name, parts, 0 if offset is None else int(offset.name))
+        if isinstance(found, Unknown):
+            return self._problem(node, found.why)
+        return Node("column", found.type, node.sql("duckdb").lower(), value=found.column)
+
     def _call(self, node: Any) -> Node:
         name = _NAMED.get(type(node)) or (node.name.lower() if isinstance(node, exp.Anonymous) else type(node).__name__.lower())
         if name in ("in_list", "in_calendar"):
@@ -323,7 +340,7 @@ class _Compiler:
         if name == "changed":
             return self._name(node, (f"changed({node.expressions[0].name})",), None)
         if name in _STEPS:
-            return self._problem(node, f"{name}() is not in this version")
+            return self._look_back(node, name)
         call = CALLS.get(name)
         if call is None:
             known = [*CALLS, *_OTHERS]

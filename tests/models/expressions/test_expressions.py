@@ -126,7 +126,7 @@ def _unscaled(value: int) -> str:
         ("in_list(s, 'trusted')", "unknown list 'trusted'"),
         ("$bog > 1", "unknown parameter $bog"),
         ("cast(a as money) = 1", "cast to an unknown type"),
-        ("first(step.a) = 1", "first() is not in this version"),
+        ("first(step.a) = 1", "first() reads the events of a step, so it stands in a sequence only"),
         ("geo(s).country = 'DE'", "geo() is not in this version"),
     ],
 )

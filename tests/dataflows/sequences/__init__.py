@@ -1,0 +1,1 @@
+"""Tests of sequences against a brute-force reference."""
