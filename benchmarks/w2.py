@@ -48,8 +48,8 @@ APPLICATIONS = {
     within: 15m"""),
     "c": STREAM % ("where: kind <> 'x'", """
       - first: {when: amount < 60}
-      - more: {when: "amount >= 20 and amount > last(more.amount) and amount > first.amount or amount >= 20 and count(more) = 0 and amount > first.amount", times: "2..", gap: 5m}
-      - peak: {when: "amount > 400 and amount > 2 * max(more.amount)"}
+      - more: {when: "amount between 20 and 250 and amount > first.amount and amount > coalesce(last(more.amount), 0)", times: "2..", gap: 5m}
+      - peak: {when: "amount > 250 and amount > 4 * avg(more.amount)"}
     within: 10m"""),
 }  # fmt: skip
 
@@ -65,7 +65,10 @@ def events(path: Path, n: int, cards: int = 100_000) -> None:
     cents = np.where(random.random(n) < 0.25, cents % 500, cents)
     with path.open("w", encoding="ascii") as file:
         for i, (c, k, a) in enumerate(zip(card.tolist(), kind.tolist(), cents.tolist(), strict=True)):
-            file.write(f'{{"id":"e{i:07d}","card":"c{c:06d}","kind":"{k}","amount":{a // 100}.{a % 100:02d},"ts":{1_700_000_000_000 + i * 2}}}\n')
+            file.write(
+                f'{{"id":"e{i:07d}","card":"c{c:06d}","kind":"{k}","amount":{a // 100}.{a % 100:02d},'
+                f'"ts":{1_700_000_000_000 + i * 2}}}\n'
+            )
 
 
 def loop_a(path: Path) -> set[str]:

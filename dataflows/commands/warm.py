@@ -32,6 +32,27 @@ scores:
   strange: {zscore: x, by: key, over: 1h}
 """
 """An application that needs every kernel of features."""
+_STEPS = """tocsin: 1
+name: every-machine
+streams:
+  tx:
+    time: ts
+    fields: {ts: "timestamp[ms]", key: string, x: "float?", d: "decimal(12,2)", flag: bool}
+patterns:
+  rising:
+    by: key
+    sequence:
+      - a: {when: flag}
+      - b: {when: "x > last(a.x) and d < sum(b.d) + 5", times: "2.."}
+      - c: {when: x > avg(b.x)}
+    within: 1h
+  open:
+    by: key
+    sequence: [{a: {when: flag}}, {b: {when: d > 5, not: true}}]
+    within: 1m
+  silent: {by: key, when: flag, absence: {for: 1m, after: each}}
+"""
+"""An application that needs every kernel of sequences."""
 
 
 def warm() -> None:
@@ -50,6 +71,7 @@ def warm() -> None:
         overlay.write_text(f"flags: {{to: {{file: {data / 'flags.jsonl'}}}}}\n")
         run_here(Job(load(APPLICATION, overlays=[overlay], inputs=inputs_of(data)), 16, lambda: ""))
         _features(data)
+        _steps(data)
         passed = sum(result.ok for result in run_tests(load(APPLICATION)))
     typer.echo(f"kernels are compiled ({passed} inline tests passed)")
 
@@ -67,3 +89,18 @@ def _features(folder: Path) -> None:
     (folder / "every.jsonl").write_text("".join(rows))
     (folder / "every.yaml").write_text(_EVERY)
     featured(load(folder / "every.yaml", inputs={"tx": str(folder / "every.jsonl")}), "tx")
+
+
+def _steps(folder: Path) -> None:
+    """Sequences and absence over enough attempts that their arrays have to grow and to be swept."""
+    from dataflows.running import Job, run_here
+    from models.application.load import load
+
+    rows = (
+        f'{{"ts":{row * 100},"key":"k{row * row % 777}","x":{row % 13}.5,"d":{row % 9}.25,'
+        f'"flag":{"true" if row % 3 else "false"}}}\n'
+        for row in range(20_000)
+    )
+    (folder / "steps.jsonl").write_text("".join(rows))
+    (folder / "steps.yaml").write_text(_STEPS + f"flags: {{to: {{file: {folder / 'steps-flags.jsonl'}}}}}\n")
+    run_here(Job(load(folder / "steps.yaml", inputs={"tx": str(folder / "steps.jsonl")}), 2, lambda: ""))
