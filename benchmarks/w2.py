@@ -48,7 +48,7 @@ APPLICATIONS = {
     within: 15m"""),
     "c": STREAM % ("where: kind <> 'x'", """
       - first: {when: amount < 60}
-      - more: {when: "amount between 20 and 250 and amount > first.amount and amount > coalesce(last(more.amount), 0)", times: "2..", gap: 5m}
+      - more: {when: "amount between 20 and 250 and amount > coalesce(last(more.amount), first.amount)", times: "2..", gap: 5m}
       - peak: {when: "amount > 250 and amount > 4 * avg(more.amount)"}
     within: 10m"""),
 }  # fmt: skip
