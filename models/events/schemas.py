@@ -105,6 +105,7 @@ class _Passed(_Strict):
     headers: list[tuple[str, str | None]]
     key: str | None
     value: str | None
+    left_out: str = ""
 
 
 class DeadLetterData(_Passed):
