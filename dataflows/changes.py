@@ -14,10 +14,21 @@ from numpy.typing import NDArray
 
 from dataflows.batch import BEFORE_ALL, Batch, Rows
 from dataflows.deadlimit import DeadLimit
-from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, MARKS, NO_TIME, TIME, UNCHANGED, Decoded, RawRows
+from dataflows.decoding.decoded import (
+    IS_CHANGE,
+    IS_DELETE,
+    IS_SNAPSHOT,
+    IS_TRUNCATION,
+    MARKS,
+    NO_TIME,
+    TIME,
+    UNCHANGED,
+    Decoded,
+    RawRows,
+)
 from dataflows.judge import Judged, dead_of, last_offset, numbers_of
 from dataflows.operators.digest import digests
-from dataflows.operators.versions import DELETE, SNAPSHOT, UPSERT, coded
+from dataflows.operators.versions import DELETE, SNAPSHOT, TRUNCATION, UPSERT, coded
 from dataflows.origin import Located
 from dataflows.outliers import FAR
 from dataflows.shard import CHANGE, DIGEST, VERSION
@@ -36,6 +47,7 @@ class ChangeJudge:
         self.newest = BEFORE_ALL
         self.announced = BEFORE_ALL
         self.leading = True
+        self.deleted = NO_TIME
         self.limit = DeadLimit(max_dead)
 
     @property
@@ -50,11 +62,12 @@ class ChangeJudge:
 
     def snapshot(self) -> dict[str, Any]:
         """What the partition's rows left behind, as plain values."""
-        return {"newest": self.newest, "leading": self.leading, "limit": self.limit.snapshot()}
+        return {"newest": self.newest, "leading": self.leading, "deleted": self.deleted, "limit": self.limit.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``snapshot`` gave."""
         self.newest, self.leading = state["newest"], state["leading"]
+        self.deleted = state["deleted"]
         self.limit.restore(state["limit"])
 
     max_ahead = FAR
@@ -71,7 +84,7 @@ class ChangeJudge:
     def judge(self, raw: RawRows, decoded: Decoded, topic: str, first_number: int, partition_number: int = 0) -> Judged:
         """Judge the changes of one read, in order."""
         place = Located(decoded.chunk, topic, partition_number, numbers_of(raw, first_number, decoded.n))
-        time = self._times(decoded)
+        time = self._times_of_tombstones(decoded, self._times(decoded))
         good: NDArray[np.bool_] = decoded.columns[IS_CHANGE].values.copy()
         good[[row.row for row in decoded.dead]] = False
         snapshot: NDArray[np.bool_] = decoded.columns[IS_SNAPSHOT].values & good
@@ -98,6 +111,19 @@ class ChangeJudge:
             return times
         column = decoded.columns[self.table.time]
         return np.where(column.is_valid(), column.values, times)
+
+    def _times_of_tombstones(self, decoded: Decoded, time: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Times with those of tombstones, which carry none: that of the deletion just before, of which it is the second half.
+
+        So a tombstone that comes again after the connector was restarted ends no newer row.
+        """
+        gone: NDArray[np.bool_] = decoded.columns[IS_DELETE].values
+        before, bare = self.deleted, gone & (time == NO_TIME)
+        if len(gone):
+            last = np.where(gone & ~bare, time, NO_TIME)
+            time = np.where(bare, np.concatenate([[before], last[:-1]]), time)
+            self.deleted = int(last[-1])
+        return time
 
     def _leading(self, snapshot: NDArray[np.bool_], good: NDArray[np.bool_]) -> NDArray[np.bool_]:
         """Which rows belong to the run of snapshot rows at the partition's begin."""
@@ -140,6 +166,8 @@ class ChangeJudge:
         if not len(rows):
             return None
         kind = np.where(decoded.columns[IS_DELETE].values, DELETE, np.where(snapshot, SNAPSHOT, UPSERT))
+        if IS_TRUNCATION in decoded.columns:
+            kind = np.where(decoded.columns[IS_TRUNCATION].values, TRUNCATION, kind)
         columns = {name: column for name, column in decoded.columns.items() if name not in MARKS}
         unchanged = decoded.columns[UNCHANGED].values if UNCHANGED in decoded.columns else np.zeros(decoded.n, np.int64)
         # A row that came without some of its values is never taken for one that came whole.

@@ -102,5 +102,5 @@ def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:
         case "cloudevents":
             return EventChunk(rows_from(state), EventReader(source.fields, frozenset()))
         case "debezium":
-            return DebeziumChunk(rows_from(state), change_reader(source))
+            return DebeziumChunk.restored(state, change_reader(source))
     return JsonChunk(rows_from(state), source.fields)

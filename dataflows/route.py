@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from dataflows.batch import Batch
 from dataflows.operators.canonical import canonical, hashes
+from dataflows.operators.versions import TRUNCATION
 from dataflows.shard import CHANGE, DIGEST, HASH, KEY, VERSION
 from dataflows.steps import Plan
 from models.values.column import Column
@@ -33,8 +34,10 @@ class Router:
     def _split(self, stage: int, lane: int, batch: Batch) -> Iterator[tuple[int, Batch]]:
         spec = self.plan.stages[stage].lanes[lane]
         keyed, valid = self._keyed(batch, spec.fields, self.plan.columns[stage, lane])
+        everywhere = _truncations(keyed)
         if valid is not None and not spec.primary:
-            keyed, valid = keyed.take(np.flatnonzero(valid)), None
+            kept = np.flatnonzero(valid | everywhere)
+            keyed, everywhere, valid = keyed.take(kept), everywhere[kept], None
         if self.shards == 1 or not spec.fields:
             if len(keyed):
                 yield 0, keyed
@@ -42,6 +45,9 @@ class Router:
         shard = shard_of(keyed.columns[HASH].values.view(np.uint64), self.shards)
         if valid is not None:
             shard[~valid] = 0
+        if everywhere.any():
+            yield from self._with_everywhere(keyed, shard, everywhere)
+            return
         # NumPy sorts 16 bits by radix, which is several times faster.
         order = np.argsort(shard.astype(np.uint16), kind="stable")
         gathered = keyed.take(order)
@@ -51,6 +57,15 @@ class Router:
             if stop > begin:
                 yield index, gathered.take(slice(begin, stop))
             begin = stop
+
+    def _with_everywhere(
+        self, keyed: Batch, shard: NDArray[np.int64], everywhere: NDArray[np.bool_]
+    ) -> Iterator[tuple[int, Batch]]:
+        """Rows to their shards, and those that concern every key to all of them."""
+        for index in range(self.shards):
+            rows = np.flatnonzero(everywhere | (shard == index))
+            if len(rows):
+                yield index, keyed.take(rows)
 
     def _keyed(self, batch: Batch, fields: tuple[str, ...], needed: frozenset[str]) -> tuple[Batch, NDArray[np.bool_] | None]:
         keys = [batch.columns[name] for name in fields]
@@ -66,6 +81,13 @@ class Router:
         columns[KEY] = Column(STRING, strings, valid)
         columns[HASH] = Column(INT, hashes(strings).view(np.int64))
         return Batch(batch.source, batch.time, batch.partition, batch.offset, columns, batch.rows, batch.order), valid
+
+
+def _truncations(batch: Batch) -> NDArray[np.bool_]:
+    """Rows that end all rows of a table, whatever their keys."""
+    if CHANGE not in batch.columns:
+        return np.zeros(len(batch), np.bool_)
+    return np.asarray((batch.columns[CHANGE].values & 3) == TRUNCATION, np.bool_)
 
 
 def shard_of(hash_: NDArray[np.uint64], shards: int) -> NDArray[np.int64]:

@@ -311,12 +311,12 @@ class _Pass:
         lookups = [s for s in self.stage.steps if isinstance(s, Lookup) and s.join.table == table and s.stream in self.primary]
         lane = next(index for index, lane in enumerate(self.stage.lanes) if lane.table and lane.source == table)
         empty = np.zeros(0, np.int64)
-        changes = (empty, empty, empty, empty, empty)
+        changes = (empty, empty, empty, empty, empty, empty.astype(np.int32))
         columns: Mapping[str, Column] = {}
         if lane in self.parts:
             columns = self.columns[lane]
-            kind = columns[CHANGE].values
-            changes = (self._places(lane), self.slots[lane], columns[VERSION].values, kind, columns[DIGEST].values)
+            kind, partition = columns[CHANGE].values, self.parts[lane].batch.partition
+            changes = (self._places(lane), self.slots[lane], columns[VERSION].values, kind, columns[DIGEST].values, partition)
         reads = [(self._places(lane), self.slots[lane]) for lane in (self.primary[step.stream] for step in lookups)]
         for step, references in zip(lookups, versions.apply(changes, columns, reads), strict=True):
             target = self.columns[self.primary[step.stream]]

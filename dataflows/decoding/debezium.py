@@ -13,18 +13,21 @@ from dataflows.decoding.decoded import (
     IS_CHANGE,
     IS_DELETE,
     IS_SNAPSHOT,
+    IS_TRUNCATION,
     NO_TIME,
     TIME,
     UNCHANGED,
     DeadRow,
     Decoded,
     RawRows,
+    rows_from,
     rows_state,
 )  # fmt: skip
 from dataflows.decoding.images import Envelopes, ImageScanner, look_at
 from dataflows.decoding.json import raw_rows
 from dataflows.decoding.moments import MAX_TIME, MIN_TIME
 from dataflows.decoding.scanned import Scanned
+from dataflows.decoding.strict import Bad
 from dataflows.decoding.strict_debezium import TIME_FIELD, ChangeReader, ChangeRules
 from models.application.resolved import FieldSpec
 from models.events.debezium import Change, change_id
@@ -32,7 +35,7 @@ from models.values.column import Column, different
 from models.values.strings import Strings
 from models.values.types import BOOL, INT, STRING, TIMESTAMP
 
-_DELETE, _READ = ord("d"), ord("r")
+_DELETE, _READ, _TRUNCATE = ord("d"), ord("r"), ord("t")
 
 
 class DebeziumDecoder:
@@ -78,10 +81,10 @@ class DebeziumDecoder:
         is_change = np.ones(len(rows), np.bool_)
         compared: dict[str, dict[int, Any]] = {name: {} for name in self.compared}
         for row in np.flatnonzero(odd).tolist():
-            values, change, bad = self.reader.read(rows.bytes_at(row))
+            values, change, bad = self.reader.read(None if rows.is_null(row) else rows.bytes_at(row), rows.key(row))
             if bad is not None:
                 dead.append(DeadRow(row, bad.reason, bad.field, bad.detail))
-            is_change[row] = change.kind == "change" or (change.kind == "tombstone" and self._ends(change, values))
+            is_change[row] = change.kind == "change" or self._ends(change, values)
             image.put(row, values)
             if before is not None:
                 before.put(row, values)
@@ -108,10 +111,15 @@ class DebeziumDecoder:
         columns[IS_CHANGE] = Column(BOOL, is_change)
         if self.rules.is_table:
             columns[UNCHANGED] = Column(INT, np.where(found.op == _DELETE, 0, found.unchanged))
+            columns[IS_TRUNCATION] = Column(BOOL, found.op == _TRUNCATE)
         return Decoded(len(rows), columns, DebeziumChunk(rows, self.reader), dead)
 
     def _ends(self, change: Change, values: dict[str, Any]) -> bool:
-        """Whether a tombstone says which row of a table is gone; puts its key into ``values``."""
+        """Whether a record that is no change ends rows of a table; puts a tombstone's key into ``values``."""
+        if change.kind == "truncate":
+            return self.rules.is_table
+        if change.kind != "tombstone":
+            return False
         key = change.key or {}
         if not self.rules.is_table or not self.rules.key or not all(self.declared[n].path[-1] in key for n in self.rules.key):
             return False
@@ -130,14 +138,14 @@ class DebeziumDecoder:
 
 @dataclass(frozen=True, slots=True)
 class DebeziumChunk:
-    """Change records as JSON text."""
+    """Change records as JSON text, with their keys."""
 
     rows: RawRows
     reader: ChangeReader
 
     def fields(self, row: int) -> dict[str, Any]:
         """All declared fields, its op, and what is known of the image before."""
-        found, declared = self.reader.read(self.raw(row))[0], self.reader.declared
+        found, declared = self._read(row)[0], self.reader.declared
         return {n: v for n, v in found.items() if n != TIME_FIELD and (v is not None or not declared[n].path[0].startswith("__"))}
 
     def raw(self, row: int) -> bytes:
@@ -146,16 +154,30 @@ class DebeziumChunk:
 
     def attributes(self, row: int) -> dict[str, str]:
         """The change's id, where its place in the database's log is known."""
-        found = change_id(self.reader.read(self.raw(row))[1], self.reader.rules.key)
+        found = change_id(self._read(row)[1], self.reader.rules.key)
         return {} if found is None else {"id": found}
 
     def take(self, rows: NDArray[np.int64]) -> DebeziumChunk:
         """Only these records, with bytes of their own."""
-        return DebeziumChunk(raw_rows([self.raw(int(row)) for row in rows]), self.reader)
+        return DebeziumChunk(_own(self.rows, rows), self.reader)
 
     def snapshot(self) -> dict[str, Any]:
-        """The records' bytes."""
-        return rows_state("debezium", self.rows)
+        """The records' bytes and keys."""
+        return {**rows_state("debezium", self.rows), "keys": None if self.rows.keys is None else list(self.rows.keys)}
+
+    @staticmethod
+    def restored(state: Mapping[str, Any], reader: ChangeReader) -> DebeziumChunk:
+        """The chunk that ``snapshot`` gave."""
+        return DebeziumChunk(replace(rows_from(state), keys=state.get("keys")), reader)
+
+    def _read(self, row: int) -> tuple[dict[str, Any], Change, Bad | None]:
+        return self.reader.read(self.raw(row), self.rows.key(row))
+
+
+def _own(rows: RawRows, chosen: NDArray[np.int64]) -> RawRows:
+    """Only these rows, with bytes of their own."""
+    own = raw_rows([rows.bytes_at(int(row)) for row in chosen])
+    return own if rows.keys is None else replace(own, keys=[rows.keys[int(row)] for row in chosen])
 
 
 def _time_or_none(change: Change) -> int:

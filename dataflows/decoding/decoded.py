@@ -31,7 +31,9 @@ TIME, IS_SNAPSHOT, IS_DELETE, IS_CHANGE = "\0time", "\0snapshot", "\0delete", "\
 """Columns that the decoder of changes adds: time (timestamp), and whether a row is a snapshot's, a deletion, a change at all."""
 UNCHANGED = "\0unchanged"
 """A column that it adds for tables: a bit for each declared field whose value stays as it was (int)."""
-MARKS = frozenset({TIME, IS_SNAPSHOT, IS_DELETE, IS_CHANGE, UNCHANGED})
+IS_TRUNCATION = "\0truncation"
+"""A column that it adds for tables: whether a row ends all rows of the table (bool)."""
+MARKS = frozenset({TIME, IS_SNAPSHOT, IS_DELETE, IS_CHANGE, UNCHANGED, IS_TRUNCATION})
 NO_TIME = np.iinfo(np.int64).min
 """A change's time where it carries none: it takes effect at its partition's bound."""
 PADDING = 16
@@ -74,6 +76,10 @@ class RawRows:
             None if self.headers is None else [self.headers[int(row)] for row in rows],
             None if self.timestamps is None else self.timestamps[rows],
         )  # fmt: skip
+
+    def is_null(self, row: int) -> bool:
+        """Whether a record has no value."""
+        return bool(self.stop[row] < self.start[row])
 
     def key(self, row: int) -> bytes | None:
         """The key of one record."""

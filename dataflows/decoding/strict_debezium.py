@@ -51,10 +51,11 @@ class ChangeReader:
         self.rules = rules
         self.top = frozenset(spec.path[0] for spec in fields.values())
 
-    def read(self, raw: bytes) -> tuple[dict[str, Any], Change, Bad | None]:
-        """One record's stored values, what it is, and the first problem."""
+    def read(self, raw: bytes | None, key: bytes | None = None) -> tuple[dict[str, Any], Change, Bad | None]:
+        """One record's stored values, what it is, and the first problem; ``raw`` None is a record without a value."""
         try:
-            change = read_change(parse_record(raw), lambda text: parse_record(text.encode("utf-8", "surrogatepass")))
+            record = None if raw is None else parse_record(raw)
+            change = read_change(record, lambda text: parse_record(text.encode("utf-8", "surrogatepass")), key_of(key))
         except Bad as bad:
             return {}, Change("unknown"), bad
         except (ValueError, TypeError, AttributeError, KeyError) as error:
@@ -172,6 +173,14 @@ def _value(
     if type_.kind is Kind.DECIMAL and isinstance(value, str):
         value = Number(value) if is_number(value) else value
     return convert(value, replace(type_, unit=shape.unit) if shape.unit and type_.kind is Kind.TIMESTAMP else type_, spec.name)
+
+
+def key_of(key: bytes | None) -> Any:
+    """A record's key, None where it has none that is JSON: a key of another form only says nothing."""
+    try:
+        return parse_record(key) if key else None
+    except Bad:
+        return None
 
 
 def parse_record(raw: bytes) -> Any:

@@ -18,13 +18,18 @@ from models.values.column import Column, column_from, column_state, nulls
 from models.values.growing import GrowingColumn
 from models.values.types import Type
 
-UPSERT, DELETE, SNAPSHOT = 0, 1, 2
+UPSERT, DELETE, SNAPSHOT, TRUNCATION = 0, 1, 2, 3
 NO_ROW = -1
 _SLACK = 65_536
+_STATE = ("current", "version", "known", "digest", "origin", "truncated")
+Changes = tuple[
+    NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int32]
+]
+"""Changes in order: place in the chunk, slot (-1 for a truncation), version time, kind (see ``coded``), digest, partition."""
 
 
 def coded(kind: NDArray[np.int64], unchanged: NDArray[np.int64]) -> NDArray[np.int64]:
-    """A change's kind (UPSERT, DELETE, SNAPSHOT) and its fields that stay as they were (a bit for each, in the table's order)."""
+    """A change's kind (UPSERT … TRUNCATION) and its fields that stay as they were (a bit for each, in the table's order)."""
     return kind | (unchanged << 2)
 
 
@@ -41,20 +46,21 @@ class Versions:
         self.version = np.full(1024, BEFORE_ALL, np.int64)
         self.known = np.zeros(1024, np.bool_)
         self.digest = np.zeros(1024, np.int64)
+        self.origin = np.zeros(1024, np.int32)
+        self.truncated = np.full(1, BEFORE_ALL, np.int64)
 
     def apply(
         self,
-        changes: tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]],
+        changes: Changes,
         columns: Mapping[str, Column],
         reads: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
     ) -> list[NDArray[np.int64]]:
         """Walk changes and reads in order.
 
-        changes: place in the chunk, slot, version time, kind (see ``coded``), digest of the row, each [m]; columns: the
-        changed rows, in the same order; reads: (place, slot) of each reader, slot -1 where its key is null. Returns for each
-        reader int64 references for ``read``.
+        changes: see ``Changes``, each [m]; columns: the changed rows, in the same order; reads: (place, slot) of each reader,
+        slot -1 where its key is null. Returns for each reader int64 references for ``read``.
         """
-        at, slot, version, code, digest = changes
+        at, slot, version, code, digest, partition = changes
         kind = (code & 3).astype(np.int8)
         highest = max([int(slots.max()) for slots in (slot, *(r[1] for r in reads)) if len(slots)], default=-1)
         self._reserve(highest + 1)
@@ -66,12 +72,10 @@ class Versions:
         prior = np.full(len(at), NO_ROW, np.int64)
         if len(reads) == 1:
             found = [
-                _walk(
-                    at, slot, version, kind, digest, base, *reads[0], self.current, self.version, self.known, self.digest, prior
-                )
+                _walk(at, slot, version, kind, digest, partition, base, *reads[0], *self._state(), prior),
             ]
         else:
-            found = self._walk_all((at, slot, version, kind, digest), base, reads, prior)
+            found = self._walk_all((at, slot, version, kind, digest, partition), base, reads, prior)
         for row in np.flatnonzero(code >> 2).tolist():
             self._keep(base + row, int(prior[row]), int(code[row]) >> 2)
         return found
@@ -108,7 +112,7 @@ class Versions:
     def snapshot(self) -> dict[str, Any]:
         """All state as arrays and plain values."""
         columns = {name: column_state(column.view()) for name, column in self.columns.items()}
-        state = {name: getattr(self, name).copy() for name in ("current", "version", "known", "digest")}
+        state = {name: getattr(self, name).copy() for name in _STATE}
         return {"columns": columns, "rows": self.rows, **state}
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -116,8 +120,8 @@ class Versions:
         for name, type_ in self.types.items():
             self.columns[name] = GrowingColumn(type_)
             self.columns[name].append(column_from(state["columns"][name]))
-        self.current, self.version = state["current"].copy(), state["version"].copy()
-        self.known, self.digest = state["known"].copy(), state["digest"].copy()
+        for name in _STATE:
+            setattr(self, name, state[name].copy())
         self.rows = self.enough = state["rows"]
 
     def evictable(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:
@@ -143,9 +147,7 @@ class Versions:
         slots = np.concatenate([read[1] for read in reads]) if reads else np.zeros(0, np.int64)
         order = np.argsort(place, kind="stable")
         found = np.empty(len(place), np.int64)
-        found[order] = _walk(
-            *changes, base, place[order], slots[order], self.current, self.version, self.known, self.digest, prior
-        )
+        found[order] = _walk(*changes, base, place[order], slots[order], *self._state(), prior)
         return np.split(found, np.cumsum([len(read[0]) for read in reads])[:-1]) if reads else []
 
     def _reserve(self, slots: int) -> None:
@@ -157,12 +159,17 @@ class Versions:
         self.version = np.concatenate([self.version, np.full(more, BEFORE_ALL, np.int64)])
         self.known = np.concatenate([self.known, np.zeros(more, np.bool_)])
         self.digest = np.concatenate([self.digest, np.zeros(more, np.int64)])
+        self.origin = np.concatenate([self.origin, np.zeros(more, np.int32)])
+
+    def _state(self) -> tuple[NDArray[Any], ...]:
+        return self.current, self.version, self.known, self.digest, self.origin, self.truncated
 
 
 @nb.njit(cache=True, nogil=True)
 def _walk(  # type: ignore[no-untyped-def]
-    at, slot, version, kind, row_digest, base, read_at, read_slot, current, newest, known, digest, prior
-):
+    at, slot, version, kind, row_digest, partition, base, read_at, read_slot,
+    current, newest, known, digest, origin, truncated, prior,
+):  # fmt: skip
     found = np.empty(read_at.shape[0], np.int64)
     c = 0
     for r in range(read_at.shape[0] + 1):
@@ -170,6 +177,12 @@ def _walk(  # type: ignore[no-untyped-def]
         while c < at.shape[0] and at[c] < limit:
             s = slot[c]
             time = version[c]
+            if kind[c] == 3:
+                _truncate(time, partition[c], current, newest, known, origin, truncated)
+                c += 1
+                continue
+            if s >= 0 and not known[s] and truncated[0] != np.iinfo(np.int64).min:
+                current[s], newest[s], known[s] = -1, truncated[0], True
             if kind[c] == 2 and not known[s]:
                 time = np.iinfo(np.int64).min
             if s >= 0:
@@ -180,9 +193,19 @@ def _walk(  # type: ignore[no-untyped-def]
                 current[s] = -1 if kind[c] == 1 else base + c
                 newest[s] = time
                 digest[s] = row_digest[c]
+                origin[s] = partition[c]
                 known[s] = True
             c += 1
         if r < read_at.shape[0]:
             s = read_slot[r]
             found[r] = current[s] if s >= 0 else -1
     return found
+
+
+@nb.njit(cache=True, nogil=True)
+def _truncate(time, partition, current, newest, known, origin, truncated):  # type: ignore[no-untyped-def]
+    """End every row before a time; at that very time only those of its own partition, whose order is known."""
+    for s in range(current.shape[0]):
+        if known[s] and (newest[s] < time or (newest[s] == time and origin[s] == partition)):
+            current[s], newest[s] = -1, time
+    truncated[0] = max(truncated[0], time)

@@ -68,9 +68,8 @@ class Change:
         return self.op == "d"
 
 
-def read_change(record: Any, parse: Callable[[str], Any]) -> Change:
-    """What a parsed JSON value is; ``parse`` reads JSON inside a captured record's texts."""
-    key: Any = None
+def read_change(record: Any, parse: Callable[[str], Any], key: Any = None) -> Change:
+    """What a parsed JSON value is, and the record's ``key``; ``parse`` reads JSON inside a captured record's texts."""
     if isinstance(record, dict) and {"topic", "offset", "value"} <= record.keys() and not _is_flat(record):
         key = parse(record["key"]) if record.get("key") else None
         record = parse(record["value"]) if record.get("value") is not None else None

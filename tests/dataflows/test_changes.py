@@ -160,3 +160,15 @@ def test_a_value_that_was_not_captured_stays_as_it_was(tmp_path: Path) -> None:
     records = [change(1, "c", None, row("open")), change(2, "u", None, row(missing)), change(3, "u", None, row(missing, 2.5))]
     assert joined(tmp_path, records, [0, 1, 2, 3]) == [1, 2, 3]
     assert joined(tmp_path, [*records, change(4, "d", row("")), change(5, "c", None, row(missing))], [3, 4, 5]) == [0]
+
+
+def test_a_truncation_ends_every_row_of_the_table(tmp_path: Path) -> None:
+    """From its moment on, on every shard; rows that come after it are there, a late change of before it is not."""
+    others = [change(1, "c", None, {**row("open"), "id": i}) for i in range(2, 40)]
+    records = [change(1, "c", None, row("open")), *others, change(5, "t")]
+    assert joined(tmp_path, records, [1, 4, 5, 6]) == [0, 1]
+    assert joined(tmp_path, [*records, change(5, "c", None, row("open"))], [4, 5, 6]) == [0, 1, 2]
+    assert joined(tmp_path, [*records, change(7, "c", None, row("open"))], [4, 6, 7]) == [0, 2]
+    assert joined(tmp_path, [*records, change(3, "u", None, row("open"))], [4, 6]) == [0]
+    assert joined(tmp_path, [change(5, "t"), change(3, "u", None, row("open"))], [6]) == []
+    assert joined(tmp_path, [change(5, "t"), change(6, "r", None, row("open"))], [5, 7]) == [1]

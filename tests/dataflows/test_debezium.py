@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflows.decoding.debezium import DebeziumDecoder
-from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME, UNCHANGED, Reason
+from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, IS_TRUNCATION, TIME, UNCHANGED, Reason
 from dataflows.decoding.json import raw_rows
 from dataflows.decoding.strict_debezium import ChangeRules
 from models.application.resolved import FieldSpec
@@ -163,13 +163,14 @@ def test_kernels_agree_with_the_strict_reading(kind: str, data: st.DataObject) -
     for row, raw in enumerate(raws):
         values, change, bad = decoder.reader.read(raw)
         assert dead.get(row) == (None if bad is None else (bad.reason, bad.field, bad.detail))
-        is_change = change.kind == "change"
+        is_change = change.kind == "change" or (change.kind == "truncate" and rules.is_table)
         assert found.columns[IS_CHANGE].at(row) == is_change
-        if bad is None and is_change:
+        if bad is None and change.kind == "change":
             assert {name: found.columns[name].at(row) for name in fields} == {name: values.get(name) for name in fields}
             assert found.columns[IS_DELETE].at(row) == change.is_delete
             assert found.columns[IS_SNAPSHOT].at(row) == change.is_snapshot
             if rules.is_table:
+                assert not found.columns[IS_TRUNCATION].at(row)
                 assert found.columns[UNCHANGED].at(row) == decoder.reader.unchanged(change)
             if rules.timed:
                 assert found.columns[TIME].at(row) == change.time

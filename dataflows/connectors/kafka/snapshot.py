@@ -8,13 +8,17 @@ from typing import Any
 import msgspec
 
 from dataflows.connectors.kafka.reader import RecordReader
+from dataflows.decoding.decoded import NO_TIME
 from dataflows.judge import Judge
 
 VERSION = 1
 
 
 class ReaderState(msgspec.Struct):
-    """A stream's or table's part: times in microseconds; ``kept``: ``dedup``'s ids and times; dead rows for ``max_dead``."""
+    """A stream's or table's part: times in microseconds; ``kept``: ``dedup``'s ids and times; dead rows for ``max_dead``.
+
+    ``deleted``: the time of a deletion that was the last row.
+    """
 
     newest: int
     announced: int
@@ -24,6 +28,7 @@ class ReaderState(msgspec.Struct):
     seen: int
     dead: int
     recent: list[int]
+    deleted: int = NO_TIME
 
 
 class PartState(msgspec.Struct):
@@ -64,7 +69,7 @@ def _state(reader: RecordReader) -> ReaderState:
     if isinstance(judge, Judge):
         kept = judge.dedup.snapshot() if judge.dedup is not None else {}
         return ReaderState(judge.newest, judge.announced, judge.joined, False, kept, *limit)
-    return ReaderState(judge.newest, judge.announced, judge.announced, judge.leading, {}, *limit)
+    return ReaderState(judge.newest, judge.announced, judge.announced, judge.leading, {}, *limit, judge.deleted)
 
 
 def _restore(reader: RecordReader, state: ReaderState) -> None:
@@ -73,7 +78,7 @@ def _restore(reader: RecordReader, state: ReaderState) -> None:
     judge.limit.seen, judge.limit.dead = state.seen, state.dead
     judge.limit.recent.extend(state.recent)
     if not isinstance(judge, Judge):
-        judge.leading = state.leading
+        judge.leading, judge.deleted = state.leading, state.deleted
         return
     judge.joined = state.joined
     if judge.dedup is not None and state.kept:
