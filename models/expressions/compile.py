@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
@@ -17,6 +16,7 @@ from models.expressions import arithmetic, coerce
 from models.expressions.calls import CALLS
 from models.expressions.expression import Expression
 from models.expressions.facts import Facts
+from models.expressions.grammar import parse
 from models.expressions.like import like
 from models.expressions.scope import Scope, Unknown
 from models.expressions.times import PARTS, UNITS, extractor
@@ -58,7 +58,7 @@ def compile_expression(text: str, scope: Scope, facts: Facts | None = None, expe
         ExpressionError: with every problem found.
     """
     try:
-        parsed = sqlglot.parse_one(text, dialect="duckdb")
+        parsed = parse(text)
     except SqlglotError as error:
         found = getattr(error, "errors", None) or [{}]
         raise ExpressionError([_syntax_problem(text, error, found[0])]) from None
@@ -82,6 +82,8 @@ class _Compiler:
 
     def visit(self, node: Any) -> Node:
         """A typed node; after a problem, a NULL that fits everywhere."""
+        if isinstance(node, exp.Alias):
+            return self._problem(node, f"not an SQL expression: unexpected {node.alias!r}; an expression has no name")
         if isinstance(node, exp.Paren):
             inner = self.visit(node.this)
             return Node(inner.op, inner.type, f"({inner.text})", inner.args, inner.value, inner.function)
@@ -162,6 +164,8 @@ class _Compiler:
         found = self.scope.lookup(parts, role)
         name = ".".join(parts)
         if isinstance(found, Unknown):
+            if role is not None and not found.why and not isinstance(self.scope.lookup(parts, None), Unknown):
+                return self._problem(node, f"only a feature or score has a role in brackets; {name!r} is neither")
             return self._problem(node, found.why or f"unknown name {name!r}{suggest(name, self.scope.names())}")
         shown = name + (f"[{', '.join(role)}]" if role else "")
         return Node("column", found.type, shown, value=found.column)

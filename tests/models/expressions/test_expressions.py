@@ -128,6 +128,12 @@ def _unscaled(value: int) -> str:
         ("cast(a as money) = 1", "cast to an unknown type"),
         ("first(step.a) = 1", "first() reads the events of a step, so it stands in a sequence only"),
         ("geo(s).country = 'DE'", "geo() is not in this version"),
+        ("greatest(a,, b) > 1", "an argument is missing near ','"),
+        ("abs(a,) > 1", "an argument is missing near ')'"),
+        ("a in (1,) ", "an argument is missing near ')'"),
+        ("p; p", "unexpected ';'"),
+        ("p as q", "unexpected 'q'; an expression has no name"),
+        ("s[1] = 'a'", "only a feature or score has a role in brackets; 's' is neither"),
     ],
 )
 def test_problems_are_named(text: str, message: str) -> None:
@@ -135,6 +141,18 @@ def test_problems_are_named(text: str, message: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         compile_expression(text, Scope())
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("word", ["load", "set", "show", "copy", "describe", "explain", "execute", "insert", "force", "map", "comment"])
+def test_words_that_begin_statements_are_names(word: str) -> None:
+    """A field may be named like a command: at the beginning, inside, and in a call."""
+    column = Symbol(word, INT)
+
+    class Words(Scope):
+        def lookup(self, parts: tuple[str, ...], role: tuple[str, ...] | None) -> Symbol | Unknown:
+            return column if parts == (word,) else Unknown()
+
+    assert compile_expression(f"{word} > 1 and 5 > abs({word})", Words()).row({word: 3}) is True
 
 
 def test_all_problems_at_once_with_their_places() -> None:
