@@ -274,11 +274,6 @@ class Pattern:
     absence: AbsenceSpec | None = None
 
     @property
-    def kind(self) -> str:
-        """sequence, all, any, absence or condition."""
-        return self.sequence.kind if self.sequence is not None else "absence" if self.absence is not None else "condition"
-
-    @property
     def streams(self) -> frozenset[str]:
         """The streams and patterns that it stands on."""
         arms = () if self.sequence is None else self.sequence.arms()

@@ -111,7 +111,7 @@ class FlagBuilder:
         features, scores, enrichment = self._values(_values(hit))
         return {
             "pattern": {
-                "name": pattern.name, "version": pattern.version, "kind": pattern.kind, "title": self._title(_values(hit)),
+                "name": pattern.name, "version": pattern.version, "kind": hit.kind, "title": self._title(hit),
                 "severity": severity, "labels": dict(pattern.labels), "runbook": pattern.runbook,
                 "description": pattern.description,
             },
@@ -137,9 +137,11 @@ class FlagBuilder:
         first = hit.moment if hit.first is None else hit.first.time
         return {"start": time_text(first), "end": time_text(max((e.time for e in hit.evidence), default=hit.moment))}
 
-    def _title(self, values: Mapping[str, Any]) -> str:
-        parts = self.pattern.title.parts
-        return "".join(part if isinstance(part, str) else to_text(part.type, part.row(values)) for part in parts)
+    def _title(self, hit: Hit) -> str:
+        """The pattern's title; what is no match says first what it is."""
+        parts, values = self.pattern.title.parts, _values(hit)
+        title = "".join(part if isinstance(part, str) else to_text(part.type, part.row(values)) for part in parts)
+        return title if hit.kind == "match" else f"{hit.kind}: {title}"
 
     def _reasons(self, hit: Hit, event: Evidence | None) -> list[dict[str, Any]]:
         """The leaves of the condition that made the last event count."""
