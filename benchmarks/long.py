@@ -9,8 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from dataflows.operators.windows import Windows
+from dataflows.operators.zscore import ZScores
 from models.application.load import load
-from models.application.resolved import Feature
+from models.application.resolved import By, Feature, Score
+from models.expressions.expression import Expression
+from models.expressions.tree import Node
 from models.values.column import Column
 from models.values.types import FLOAT, INT
 
@@ -40,7 +43,8 @@ def main(rows: int = 100_000) -> list[tuple[str, str]]:
     for name in AGGREGATES:
         short, long = (_seconds(features[f"{name}_{over}"], rows) / rows * 1e6 for over in (100, 10_000))
         shown.append((f"window of 100 and 10,000: {name}", f"{short:.2f} µs, {long:.2f} µs"))
-    return shown
+    short, long = (_zscore_seconds(over, rows) / rows * 1e6 for over in (100, 10_000))
+    return [*shown, ("window of 100 and 10,000: zscore", f"{short:.2f} µs, {long:.2f} µs")]
 
 
 def _seconds(feature: Feature, rows: int) -> float:
@@ -54,5 +58,17 @@ def _seconds(feature: Feature, rows: int) -> float:
         slot, moment = np.zeros(rows, np.int64), np.arange(rows)
         started = time.process_time()
         windows.process(slot, moment, {log: None}, {feature.name: None}, given, {}, {})
+        least = min(least, time.process_time() - started)
+    return least
+
+
+def _zscore_seconds(over: int, rows: int) -> float:
+    x = np.random.default_rng(0).normal(100, 20, rows).round(2)
+    score = Score("z", 0, "zscore", "tx", By(("key",), ("key",)), Expression("x", Node("column", FLOAT, "x", value="x")), over)
+    least = float("inf")
+    for _ in range(3):
+        scores = ZScores([score])
+        started = time.process_time()
+        scores.process(np.zeros(rows, np.int64), np.arange(rows), {("tx", ("key",)): None}, {}, {"z": Column(FLOAT, x)}, {})
         least = min(least, time.process_time() - started)
     return least

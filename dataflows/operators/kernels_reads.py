@@ -13,9 +13,9 @@ import numpy as np
 
 from dataflows.operators import counted
 from dataflows.operators import layout as lay
-from dataflows.operators.exact import fsum, product
+from dataflows.operators.exact import fsum
 from dataflows.operators.intrinsics import AHEAD, bits_of, float_of, prefetch
-from dataflows.operators.kernels_windows import better, clear, forget, move, room, spread_by
+from dataflows.operators.kernels_windows import better, clear, forget, move, room, spread_by, spread_of
 
 
 @nb.njit(cache=True)
@@ -59,7 +59,7 @@ def _extreme(s, at, bit, value, op, extra, log, state):  # type: ignore[no-untyp
 
 @nb.njit(cache=True)
 def _spread(s, at, bit, value, is_float, scale, log, state, floats):  # type: ignore[no-untyped-def]
-    """The sample standard deviation of at least two values, from exact sums: sqrt((n * squares - sum^2) / (n * (n - 1)))."""
+    """The sample standard deviation of at least two values, from exact sums where they have room."""
     n, c = state[s, at + lay.N], at + lay.GROUP
     if state[s, c] != 0:
         values = _window(s, at, bit, value, is_float, scale, log, state)
@@ -69,21 +69,7 @@ def _spread(s, at, bit, value, is_float, scale, log, state, floats):  # type: ig
         if state[s, c] != 0:
             mean = fsum(values, n) / n
             return np.sqrt(fsum((values - mean) ** 2, n) / (n - 1))
-    terms = np.empty(2 * lay.SQUARES + 2 * lay.PARTS * lay.PARTS)
-    k = 0
-    for i in range(lay.SQUARES):
-        x = floats[s, c + 1 + lay.PARTS + i]
-        if x != 0.0:
-            terms[k], terms[k + 1] = product(float(n), x)
-            k += 2
-    for i in range(lay.PARTS):
-        for j in range(lay.PARTS):
-            x, y = floats[s, c + 1 + i], floats[s, c + 1 + j]
-            if x != 0.0 and y != 0.0:
-                high, low = product(x, y)
-                terms[k], terms[k + 1] = -high, -low
-                k += 2
-    return np.sqrt(max(fsum(terms, k), 0.0) / (float(n) * (n - 1)))
+    return spread_of(floats, s, c, n)
 
 
 @nb.njit(cache=True)

@@ -7,7 +7,7 @@ import numpy as np
 
 from dataflows.operators import counted
 from dataflows.operators import layout as lay
-from dataflows.operators.exact import add_expansion, add_pair, product
+from dataflows.operators.exact import add_expansion, add_pair, fsum, product
 from dataflows.operators.intrinsics import AHEAD, float_of, prefetch
 
 SMALL, LARGE = 1e-100, 1e100
@@ -36,6 +36,26 @@ def spread_by(state, floats, s, c, x, sign):  # type: ignore[no-untyped-def]
         fits = fits and add_expansion(floats, s, c + 1 + lay.PARTS, lay.SQUARES, sign * square)
         if not fits:
             state[s, c] = 1
+
+
+@nb.njit(cache=True)
+def spread_of(floats, s, c, n):  # type: ignore[no-untyped-def]
+    """The sample standard deviation of n >= 2 values from their exact sums: sqrt((n * squares - sum^2) / (n * (n - 1)))."""
+    terms = np.empty(2 * lay.SQUARES + 2 * lay.PARTS * lay.PARTS)
+    k = 0
+    for i in range(lay.SQUARES):
+        x = floats[s, c + 1 + lay.PARTS + i]
+        if x != 0.0:
+            terms[k], terms[k + 1] = product(float(n), x)
+            k += 2
+    for i in range(lay.PARTS):
+        for j in range(lay.PARTS):
+            x, y = floats[s, c + 1 + i], floats[s, c + 1 + j]
+            if x != 0.0 and y != 0.0:
+                high, low = product(x, y)
+                terms[k], terms[k + 1] = -high, -low
+                k += 2
+    return np.sqrt(max(fsum(terms, k), 0.0) / (float(n) * (n - 1)))
 
 
 @nb.njit(cache=True, inline="always")

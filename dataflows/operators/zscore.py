@@ -10,7 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.batch import BEFORE_ALL
+from dataflows.operators import layout as lay
 from dataflows.operators.exact import fsum
+from dataflows.operators.intrinsics import bits_of, float_of
+from dataflows.operators.kernels_windows import spread_by, spread_of
 from models.application.resolved import Score
 from models.values.column import Column
 from models.values.types import FLOAT, Kind
@@ -80,27 +83,27 @@ class ZScores:
         over = np.iinfo(np.int64).max if score.over is None else score.over
         below = np.inf if score.learn_below is None else score.learn_below
         _process(slot, time, x, events, takes, over, score.delay, score.min_count, below, score.ttl if score.over is None else 0,
-                 rings.rings, rings.head, rings.tail, rings.last, out, known)  # fmt: skip
+                 rings.rings, rings.places, rings.last, rings.sums.view(np.int64), rings.sums, out, known)  # fmt: skip
         return Column(FLOAT, out, known)
 
 
 class _Rings:
-    """Learnt (time, value bits) of each key, oldest first."""
+    """Learnt (time, value's bits) of each key, oldest first; ``places``: the first, the first not yet in ``sums``, the end."""
 
     def __init__(self) -> None:
-        self.rings = nb.typed.List.empty_list(nb.float64[:, ::1])
-        self.head, self.tail = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self.rings = nb.typed.List.empty_list(nb.int64[:, ::1])
+        self.places = np.zeros((0, 3), np.int64)
         self.last = np.zeros(0, np.int64)
+        self.sums = np.zeros((0, _SUMS))
 
     def reserve(self, slots: int) -> None:
-        more = slots - len(self.head)
+        more = slots - len(self.last)
         if more <= 0:
             return
-        for _ in range(more):
-            self.rings.append(np.empty((4, 2)))
-        self.head = np.concatenate([self.head, np.zeros(more, np.int64)])
-        self.tail = np.concatenate([self.tail, np.zeros(more, np.int64)])
+        _add(self.rings, more)
+        self.places = np.concatenate([self.places, np.zeros((more, 3), np.int64)])
         self.last = np.concatenate([self.last, np.full(more, BEFORE_ALL)])
+        self.sums = np.concatenate([self.sums, np.zeros((more, _SUMS))])
 
     def newest(self, slots: NDArray[np.int64]) -> NDArray[np.int64]:
         """The time of each slot's last event, int64[m]; before all where there was none."""
@@ -111,63 +114,109 @@ class _Rings:
 
     def evict(self, slots: NDArray[np.int64]) -> None:
         """Forget what slots learnt."""
-        for slot in slots[slots < len(self.last)].tolist():
-            self.rings[slot] = np.empty((4, 2))
-            self.head[slot] = self.tail[slot] = 0
-            self.last[slot] = BEFORE_ALL
+        known = slots[slots < len(self.last)]
+        for slot in known.tolist():
+            self.rings[slot] = np.empty((_ROOM, 2), np.int64)
+        self.places[known], self.sums[known], self.last[known] = 0, 0.0, BEFORE_ALL
 
     def snapshot(self) -> dict[str, Any]:
-        """All state as arrays: learnt rows one slot after another."""
-        rows = [self.rings[slot][self.head[slot] : self.tail[slot]] for slot in range(len(self.last))]
-        return {"rows": np.concatenate([np.empty((0, 2)), *rows]), "counts": self.tail - self.head, "last": self.last.copy()}
+        """All state as arrays: learnt rows one slot after another; the sums follow from them."""
+        rows = [self.rings[slot][first:stop] for slot, (first, _, stop) in enumerate(self.places.tolist())]
+        counts = self.places[:, 2] - self.places[:, 0]
+        return {"rows": np.concatenate([np.empty((0, 2), np.int64), *rows]), "counts": counts, "last": self.last.copy()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``snapshot`` gave."""
         counts: NDArray[np.int64] = state["counts"]
-        self.rings = nb.typed.List.empty_list(nb.float64[:, ::1])
+        self.rings = nb.typed.List.empty_list(nb.int64[:, ::1])
         for stop, count in zip(np.cumsum(counts).tolist(), counts.tolist(), strict=True):
-            ring = np.empty((max(4, count), 2))
+            ring = np.empty((max(_ROOM, count), 2), np.int64)
             ring[:count] = state["rows"][stop - count : stop]
             self.rings.append(ring)
-        self.head, self.tail, self.last = np.zeros(len(counts), np.int64), counts.copy(), state["last"].copy()
+        self.places = np.zeros((len(counts), 3), np.int64)
+        self.places[:, 2] = counts
+        self.last, self.sums = state["last"].copy(), np.zeros((len(counts), _SUMS))
+
+
+_ROOM = 4
+_SUMS = 1 + lay.PARTS + lay.SQUARES
+"""Columns of a slot's exact sums: whether they have lost digits, parts of the sum, parts of the sum of squares."""
 
 
 @nb.njit(cache=True)
-def _process(slot, time, x, events, takes, over, delay, least, below, ttl, rings, head, tail, last, out, known):  # type: ignore[no-untyped-def]
+def _add(rings, more):  # type: ignore[no-untyped-def]
+    for _ in range(more):
+        rings.append(np.empty((_ROOM, 2), np.int64))
+
+
+@nb.njit(cache=True)
+def _process(  # type: ignore[no-untyped-def]
+    slot, time, x, events, takes, over, delay, least, below, ttl, rings, places, last, state, sums, out, known
+):  # fmt: skip
+    """Each row's score, then what it learns; both in constant time while the sums are exact."""
     for row in range(slot.shape[0]):
         s, t = slot[row], time[row]
         if s < 0 or not events[row]:
             continue
-        if ttl > 0 and tail[s] > head[s] and t - last[s] >= ttl:
-            head[s] = tail[s]
+        if ttl > 0 and t - last[s] >= ttl and last[s] != BEFORE_ALL:
+            places[s, :2] = places[s, 2]
+            sums[s] = 0.0
         last[s] = t
         if not takes[row]:
             continue
         ring = rings[s]
-        times = ring[:, 0].copy().view(np.int64)
-        first = head[s]
-        while first < tail[s] and over < np.iinfo(np.int64).max and times[first] < t - delay - over:
-            first += 1
-        head[s] = first
-        end = first
-        while end < tail[s] and times[end] < t - delay:
-            end += 1
-        n = end - first
+        _move(s, t - delay, over, ring, places, state, sums)
+        n = places[s, 1] - places[s, 0]
         if n >= least and n >= 2:
-            mean = fsum(ring[first:end, 1].copy(), n) / n
-            squares = (ring[first:end, 1] - mean) ** 2
-            std = np.sqrt(fsum(squares, n) / (n - 1))
+            mean, std = _moments(s, ring[places[s, 0] : places[s, 1], 1], state, sums)
             if std > 0:
                 out[row] = abs(x[row] - mean) / std
                 known[row] = True
         if not known[row] or out[row] < below:
-            if tail[s] == ring.shape[0]:
-                kept = tail[s] - head[s]
-                larger = np.empty((max(4, kept * 2), 2))
-                larger[:kept] = ring[head[s] : tail[s]]
-                rings[s] = larger
-                ring = larger
-                head[s], tail[s] = 0, kept
-            ring[tail[s], 0] = np.array([t], np.int64).view(np.float64)[0]
-            ring[tail[s], 1] = x[row]
-            tail[s] += 1
+            _learn(s, t, x[row], ring, rings, places)
+
+
+@nb.njit(cache=True)
+def _move(s, now, over, ring, places, state, sums):  # type: ignore[no-untyped-def]
+    """Make a key's sums those of what was learnt in [now - over, now)."""
+    first, stop = places[s, 0], places[s, 1]
+    while stop < places[s, 2] and ring[stop, 0] < now:
+        spread_by(state, sums, s, 0, float_of(ring[stop, 1]), 1)
+        stop += 1
+    if over < np.iinfo(np.int64).max:
+        while first < stop and ring[first, 0] < now - over:
+            spread_by(state, sums, s, 0, float_of(ring[first, 1]), -1)
+            first += 1
+    if first == stop:
+        sums[s] = 0.0
+    places[s, 0], places[s, 1] = first, stop
+
+
+@nb.njit(cache=True)
+def _moments(s, bits, state, sums):  # type: ignore[no-untyped-def]
+    """Mean and sample standard deviation of values (given by their bits), which ``sums`` are of unless they have lost digits."""
+    n = bits.shape[0]
+    if state[s, 0] != 0:
+        sums[s] = 0.0
+        for k in range(n):
+            spread_by(state, sums, s, 0, float_of(bits[k]), 1)
+        if state[s, 0] != 0:
+            values = np.empty(n)
+            for k in range(n):
+                values[k] = float_of(bits[k])
+            mean = fsum(values, n) / n
+            return mean, np.sqrt(fsum((values - mean) ** 2, n) / (n - 1))
+    return fsum(sums[s, 1 : 1 + lay.PARTS], lay.PARTS) / n, spread_of(sums, s, 0, n)
+
+
+@nb.njit(cache=True)
+def _learn(s, t, x, ring, rings, places):  # type: ignore[no-untyped-def]
+    if places[s, 2] == ring.shape[0]:
+        first = places[s, 0]
+        kept = places[s, 2] - first
+        larger = np.empty((max(_ROOM, kept * 2), 2), np.int64)
+        larger[:kept] = ring[first : places[s, 2]]
+        rings[s] = ring = larger
+        places[s, :] -= first
+    ring[places[s, 2], 0], ring[places[s, 2], 1] = t, bits_of(x)
+    places[s, 2] += 1
