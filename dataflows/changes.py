@@ -60,13 +60,18 @@ class ChangeJudge:
         self.announced = max(self.announced, bound)
         self.leading = False
 
+    def join(self, bound: int) -> None:
+        """Begin in a run that has come to a time already (microseconds): no change takes effect before it."""
+        self.announced = max(self.announced, bound)
+
     def snapshot(self) -> dict[str, Any]:
         """What the partition's rows left behind, as plain values."""
-        return {"newest": self.newest, "leading": self.leading, "deleted": self.deleted, "limit": self.limit.snapshot()}
+        bounds = {"newest": self.newest, "announced": self.announced, "leading": self.leading}
+        return {**bounds, "deleted": self.deleted, "limit": self.limit.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``snapshot`` gave."""
-        self.newest, self.leading = state["newest"], state["leading"]
+        self.newest, self.announced, self.leading = state["newest"], state["announced"], state["leading"]
         self.deleted = state["deleted"]
         self.limit.restore(state["limit"])
 

@@ -17,7 +17,7 @@ from dataflows.prelude import StaticTable, prepared
 from dataflows.route import Router
 from dataflows.shard import Item, Outcome, Shard
 from dataflows.sinks import Sinks
-from dataflows.source import Opener, Partitions
+from dataflows.source import Keeping, Opener, Partitions
 from dataflows.stage import Logic, shard_names
 from dataflows.steps import SOURCE, Plan
 
@@ -26,7 +26,8 @@ from dataflows.steps import SOURCE, Plan
 class Connectors:
     """What a flow reads and writes: every partition's reader, tables that never change, and the sinks.
 
-    ``parts`` opens the partitions of logs that several readers may share; ``draining``: the run is to stop as it stands.
+    ``parts`` opens the partitions of logs that several readers may share; ``draining``: the run is to stop as it stands;
+    ``keeping``: what is saved is kept.
     """
 
     readers: list[Reader]
@@ -34,6 +35,7 @@ class Connectors:
     sinks: Sinks
     parts: Mapping[str, Opener] = field(default_factory=dict)
     draining: Callable[[], bool] = lambda: False
+    keeping: Keeping | None = None
 
 
 class Passed(NamedTuple):
@@ -48,7 +50,7 @@ class Passed(NamedTuple):
 def build(plan: Plan, io: Connectors, shards: int = 16) -> Dataflow:
     """One application as a dataflow: read and judge → (route → stage)* → write."""
     flow = Dataflow(plan.application.name)
-    turns = op.input("read", flow, Partitions(io.readers, io.parts, io.draining))
+    turns = op.input("read", flow, Partitions(io.readers, io.parts, io.draining, io.keeping))
     passed: dict[int, Stream[Passed]] = {SOURCE: op.map("prepare", turns, _prepare(plan, io))}
     hits = []
     for stage in plan.stages:
@@ -98,12 +100,12 @@ def _route(plan: Plan, origin: int, stage: int, shards: int) -> Callable[[Passed
     return route
 
 
-def _shard(plan: Plan, stage: int, io: Connectors, shards: int) -> Callable[[object], Logic]:
+def _shard(plan: Plan, stage: int, io: Connectors, shards: int) -> Callable[[bytes | None], Logic]:
     heard = senders(plan, stage, io.readers, shards)
     evidence = EvidenceMaker(plan.application, {reader.partition: reader.number for reader in io.readers})
 
-    def start(state: object) -> Logic:
-        return Logic(Shard(plan, plan.stages[stage], heard, evidence))
+    def start(state: bytes | None) -> Logic:
+        return Logic(Shard(plan, plan.stages[stage], heard, evidence), state, saves=io.keeping is not None)
 
     return start
 

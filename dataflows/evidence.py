@@ -54,7 +54,7 @@ class EvidenceMaker:
             id=event_id(stream, fields, attributes) if stream.pattern is None else columns[FLAG_ID].at(row),
             on=stream.name,
             topic=attributes["topic"],
-            partition=self.numbers[partition] if partition >= 0 else int(attributes["partition"]),
+            partition=self.numbers[partition] if partition in self.numbers else int(attributes["partition"]),
             offset=int(attributes["offset"]),
             time=int(batch.time[row]),
             role=role,

@@ -102,14 +102,20 @@ class Judge:
         """Accept no event before a time any more, whatever the partition holds: it has been silent too long."""
         self.announced = max(self.announced, bound)
 
+    def join(self, bound: int) -> None:
+        """Begin in a run that has come to a time already (microseconds): no event before it is accepted."""
+        self.announce(bound)
+        self.joined = bound
+
     def snapshot(self) -> dict[str, Any]:
         """What the partition's rows left behind, as arrays and plain values."""
         dedup = None if self.dedup is None else self.dedup.snapshot()
-        return {"newest": self.newest, "dedup": dedup, "limit": self.limit.snapshot()}
+        bounds = {"newest": self.newest, "announced": self.announced, "joined": self.joined}
+        return {**bounds, "dedup": dedup, "limit": self.limit.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``snapshot`` gave."""
-        self.newest = state["newest"]
+        self.newest, self.announced, self.joined = state["newest"], state["announced"], state["joined"]
         if self.dedup is not None:
             self.dedup.restore(state["dedup"])
         self.limit.restore(state["limit"])

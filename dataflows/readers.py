@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 
 from dataflows.batch import AFTER_ALL
 from dataflows.changes import ChangeJudge
-from dataflows.connectors.files import KEPT, LONGEST, Block, line_blocks, partitions_of
+from dataflows.connectors.files import KEPT, LONGEST, Block, Mark, behind, line_blocks, partitions_of
 from dataflows.connectors.kafka.reader import Place, RecordReader
 from dataflows.connectors.typed import parquet_blocks
 from dataflows.decoding.cloudevents import CloudEventsDecoder
@@ -22,6 +23,7 @@ from dataflows.decoding.decoded import DeadRow, Decoded, Decoder, Reason
 from dataflows.decoding.json import JsonDecoder
 from dataflows.decoding.strict_debezium import TIME_FIELD, ChangeReader, ChangeRules
 from dataflows.engine import Reader
+from dataflows.filestate import file_state, from_file_state
 from dataflows.judge import Judge, Judged
 from dataflows.outliers import LOOK, as_dead, not_believed
 from dataflows.prelude import StaticTable
@@ -31,19 +33,21 @@ from models.values.column import Column, concat
 
 
 class FileReader:
-    """One file partition: blocks decoded and judged in order."""
+    """One file partition: blocks decoded and judged in order. ``blocks_from``: those from a mark on, to go on from saved state."""
 
     def __init__(
-        self, source: str, partition: int, number: int, judge: Judge | ChangeJudge, blocks: Iterator[tuple[Block, Decoded]]
-    ) -> None:
+        self, source: str, partition: int, number: int, judge: Judge | ChangeJudge, blocks: Iterator[tuple[Block, Decoded]],
+        blocks_from: Callable[[Mark], Iterator[tuple[Block, Decoded]]] | None = None,
+    ) -> None:  # fmt: skip
         self.source = source
         self.partition = partition
         self.number = number
         self.judge = judge
         self.blocks = blocks
+        self.blocks_from = blocks_from
         self.ahead: deque[tuple[Block, Decoded]] = deque()
         self.done = False
-        self.topic = ""
+        self.mark = Mark()
 
     @property
     def bound(self) -> int:
@@ -55,13 +59,25 @@ class FileReader:
         found = self.ahead.popleft() if self.ahead else next(self.blocks, None)
         if found is None:
             self.done = True
-            self.judge.limit.end(self.topic)
+            self.judge.limit.end(self.mark.file)
             return Judged(None, AFTER_ALL, done=True)
         block, decoded = found[0], self._believed(found[1])
-        self.topic = block.file
+        n = len(block.rows)
+        self.mark = Mark(self.mark.rows + n, block.file, block.first_row + n)
         judged = self.judge.judge(block.rows, decoded, block.file, block.first_row, self.number)
         judged.bytes = block.bytes_read
         return judged
+
+    def snapshot(self) -> bytes:
+        """Where to go on, and what the judge knows."""
+        return file_state(self.source, self.mark, self.done, self.judge.snapshot())
+
+    def restore(self, data: bytes) -> None:
+        """Go on from what ``snapshot`` gave."""
+        assert self.blocks_from is not None
+        self.mark, judge = from_file_state(data)
+        self.judge.restore(judge)
+        self.blocks = self.blocks_from(self.mark)
 
     def _believed(self, decoded: Decoded) -> Decoded:
         """The rows with those dead whose time lies far ahead of all others."""
@@ -90,6 +106,7 @@ class FileReader:
         return np.concatenate([np.zeros(0, np.int64), *found])
 
 
+_BEGIN = Mark()
 TopicsOf = Callable[[KafkaInput], list[list[Place]]]
 """The partitions of an input's topics, by topic."""
 
@@ -128,14 +145,14 @@ def static_tables(plan: Plan) -> dict[str, StaticTable]:
 
 
 def decoded_blocks(
-    source: Stream | Table, paths: Sequence[Path], wanted: frozenset[str], first: frozenset[str]
+    source: Stream | Table, paths: Sequence[Path], wanted: frozenset[str], first: frozenset[str], mark: Mark = _BEGIN
 ) -> Iterator[tuple[Block, Decoded]]:
-    """Blocks of a partition's files, decoded."""
+    """Blocks of a partition's files from a mark on, decoded."""
     if source.format == "parquet":
-        yield from parquet_blocks(paths, source.fields, wanted)
+        yield from parquet_blocks(paths, source.fields, wanted, mark)
         return
     decoder = decoder_of(source, wanted, first)
-    for block in csv_blocks(paths) if source.format == "csv" else line_blocks(paths):
+    for block in behind(csv_blocks(paths) if source.format == "csv" else line_blocks(paths), mark):
         yield block, _with_cut(decoder.decode(block.rows), block)
 
 
@@ -177,7 +194,8 @@ def _readers_of(plan: Plan, name: str, place: int, topics_of: TopicsOf) -> Itera
     if isinstance(source.input, FileInput):
         for number, paths in enumerate(partitions_of(source.input)):
             judge, early = _judge(plan, source, place, partition_place(place, 0, number))
-            yield FileReader(name, judge.partition, number, judge, decoded_blocks(source, paths, plan.wanted[name], early))
+            blocks_from = partial(decoded_blocks, source, paths, plan.wanted[name], early)
+            yield FileReader(name, judge.partition, number, judge, blocks_from(), blocks_from)
     elif isinstance(source.input, KafkaInput):
         for topic, places in enumerate(topics_of(source.input)):
             for each in places:

@@ -8,8 +8,8 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -19,14 +19,32 @@ from dataflows.connectors.kafka.live import Live
 from dataflows.connectors.kafka.topology import Topology
 from dataflows.counts import Counts
 from dataflows.detect import Connectors, build
+from dataflows.engine import Reader
 from dataflows.panics import without_panics
 from dataflows.plan import plan
 from dataflows.readers import all_readers, static_tables
 from dataflows.sinks import Sinks
+from dataflows.source import Keeping, file_name
+from dataflows.state.directory import StateDirectory, StateProblem, opened, recovery_of
+from dataflows.state.resumed import Resumed
+from dataflows.state.saved import saved_parts
 from models.application.resolved import Application
 
 EPOCH = timedelta(seconds=1)
 """How often everything before a moment counts as done."""
+
+
+_RESUMED, _COUNTS = "resumed.json", ".counts.json"
+_ORPHAN = 3
+
+
+class NothingLeft(Exception):
+    """A run whose state says that it has read all of its input."""
+
+    code = 0
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(f"{path}: the saved run has read all of its input: nothing is left to do. To run anew, name another --state")
 
 
 class WorkerFailed(Exception):
@@ -43,7 +61,8 @@ Watch = Callable[[Counting], None]
 class Job:
     """What to run: an application, its number of virtual shards, the clock for ``recordedtime``, and who watches.
 
-    ``live``: what Kafka needs; ``epoch``: how often everything before a moment counts as done.
+    ``live``: what Kafka needs; ``epoch``: how often everything before a moment counts as done; ``state``: the directory where that
+    is saved, None where nothing is; ``draining`` turns true when the run is to stop as it stands.
     """
 
     application: Application
@@ -52,46 +71,101 @@ class Job:
     watch: Watch | None = None
     live: Live | None = None
     epoch: timedelta = EPOCH
+    state: Path | None = None
+    draining: Callable[[], bool] = lambda: False
+
+    def stopping(self) -> bool:
+        """Whether the run is to stop as it stands."""
+        return self.draining() or (self.live is not None and self.live.draining())
 
 
 def run_here(job: Job) -> Counts:
-    """Run to the end of the input in this process."""
-    with tempfile.TemporaryDirectory(prefix="tocsin-") as folder:
-        sinks = Sinks(job.application, job.now, Path(folder), job.live)
+    """Run in this process to the end of the input, or until it is to stop.
+
+    Raises:
+        StateProblem: when the state directory cannot be used.
+    """
+    with tempfile.TemporaryDirectory(prefix="tocsin-") as folder, _opened(job) as state:
+        sinks = _sinks(job, Path(folder))
+        if state is not None and state.ended:
+            raise NothingLeft(state.path)
         if job.watch is not None:
             job.watch(lambda: sinks.counts)
-        _flow(job, sinks, None)
-        sinks.finish()
+        _flow(job, sinks, _resumed(state), None)
+        _finish(job, sinks, state)
     return sinks.counts
 
 
 def run_processes(job: Job, processes: int, arguments: list[str]) -> Counts:
-    """Run in several processes; ``arguments`` make a worker of the same command."""
+    """Run in several processes; ``arguments`` make a worker of the same command.
+
+    Raises:
+        StateProblem: when the state directory cannot be used.
+    """
     addresses = ";".join(f"127.0.0.1:{port}" for port in _free_ports(processes))
-    with tempfile.TemporaryDirectory(prefix="tocsin-") as folder:
-        workers = [_start(arguments, number, addresses, Path(folder), job) for number in range(processes)]
+    with tempfile.TemporaryDirectory(prefix="tocsin-") as name, _opened(job) as state:
+        folder = Path(name)
+        if state is not None and state.ended:
+            raise NothingLeft(state.path)
+        _resumed(state).write(folder / _RESUMED)
+        locks = () if state is None else (state.lock,)
+        workers = [_start(arguments, number, addresses, folder, job, locks) for number in range(processes)]
         try:
             if job.watch is not None:
-                job.watch(lambda: _counts_in(Path(folder)))
+                job.watch(lambda: _counts_in(folder))
             codes = [_ended(worker, workers, job) for worker in workers]
         finally:
             for worker in workers:
                 worker.kill()
                 worker.wait()
         if any(codes):
-            raise WorkerFailed(_first_error(Path(folder), processes))
-        Sinks(job.application, job.now, Path(folder), job.live).finish()
-        return _counts_in(Path(folder))
+            raise WorkerFailed(_first_error(folder, processes))
+        _finish(job, _sinks(job, folder), state)
+        return _counts_in(folder)
 
 
 def run_worker(job: Job, worker: str) -> None:
     """Be one worker process; ``worker`` is its number, all addresses, and the folder for what it has to say."""
-    number, addresses, folder = worker.split("|")
-    sinks = Sinks(job.application, job.now, Path(folder), job.live)
-    path = Path(folder) / f"{number}.json"
+    number, addresses, name = worker.split("|")
+    folder = Path(name)
+    Thread(target=_end_with_parent, daemon=True).start()
+    sinks = _sinks(job, folder)
+    path = folder / f"{number}{_COUNTS}"
     with _telling(sinks.counts, path):
-        _flow(job, sinks, (addresses.split(";"), int(number)))
+        _flow(job, sinks, Resumed.read(folder / _RESUMED), (addresses.split(";"), int(number)))
     _tell(sinks.counts, path)
+
+
+def _end_with_parent() -> None:
+    """Whoever started this worker holds the other end of its standard input: once that is gone, so is the run."""
+    while sys.stdin.buffer.read(1):
+        pass
+    os._exit(_ORPHAN)
+
+
+def _opened(job: Job) -> AbstractContextManager[StateDirectory | None]:
+    return nullcontext() if job.state is None else opened(job.state, job.application, job.shards)
+
+
+def _sinks(job: Job, folder: Path) -> Sinks:
+    return Sinks(job.application, job.now, folder if job.state is None else job.state, job.live, kept=job.state is not None)
+
+
+def _resumed(state: StateDirectory | None) -> Resumed:
+    if state is None or not state.resumed:
+        return Resumed()
+    try:
+        return Resumed(saved_parts(state.recovery))
+    except ValueError as error:
+        raise StateProblem(f"{state.path}: cannot be read: {error}. Start with another --state directory") from None
+
+
+def _finish(job: Job, sinks: Sinks, state: StateDirectory | None) -> None:
+    ended = not job.stopping()
+    sinks.finish(ended=ended)
+    if ended and state is not None:
+        state.end()
+        sinks.forget()
 
 
 @contextmanager
@@ -120,37 +194,58 @@ def _tell(counts: Counts, path: Path) -> None:
 
 def _counts_in(folder: Path) -> Counts:
     counts = Counts()
-    for path in sorted(folder.glob("*.json")):
+    for path in sorted(folder.glob(f"*{_COUNTS}")):
         counts.add(json.loads(path.read_text()))
     return counts
 
 
-def _flow(job: Job, sinks: Sinks, cluster: tuple[list[str], int] | None) -> None:
+def _flow(job: Job, sinks: Sinks, resumed: Resumed, cluster: tuple[list[str], int] | None) -> None:
     os.environ["RUST_BACKTRACE"] = "0"
     from bytewax._bytewax import cluster_main, run_main  # the only entries that take an epoch's length
+    from bytewax.recovery import RecoveryConfig
 
     compiled = plan(job.application)
-    topology = None if job.live is None else Topology(job.application, job.live)
+    joined = resumed.joined(compiled)
+    topology = None if job.live is None else Topology(job.application, job.live, joined)
     if topology is not None:
         if not topology.ask():
             return
         if cluster is None or cluster[1] == 0:
             sinks.begin()
     readers = all_readers(compiled, topology.places if topology is not None else lambda input_: [])
-    parts = {} if topology is None else topology.parts(readers)
-    draining = job.live.draining if job.live is not None else lambda: False
-    flow = build(compiled, Connectors(readers, static_tables(compiled), sinks, parts, draining), job.shards)
+    _same_files(readers, resumed, job)
+    parts = {} if topology is None else topology.parts(readers, resumed.topics)
+    keeping = None if job.state is None else Keeping(joined)
+    flow = build(compiled, Connectors(readers, static_tables(compiled), sinks, parts, job.stopping, keeping), job.shards)
+    recovery = None if job.state is None else RecoveryConfig(str(recovery_of(job.state)))
     try:
         with without_panics():
             if cluster is None:
-                run_main(flow, epoch_interval=job.epoch)  # type: ignore[no-untyped-call]
+                run_main(flow, epoch_interval=job.epoch, recovery_config=recovery)  # type: ignore[no-untyped-call]
             else:
-                cluster_main(flow, *cluster, epoch_interval=job.epoch, worker_count_per_proc=1)  # type: ignore[no-untyped-call]
+                cluster_main(  # type: ignore[no-untyped-call]
+                    flow, *cluster, epoch_interval=job.epoch, recovery_config=recovery, worker_count_per_proc=1
+                )
     except Exception as error:
         raise (_cause(error) or error) from None
+    except BaseException as error:
+        if type(error).__name__ == "PanicException" and cluster is None and job.state is not None:
+            raise StateProblem(f"{job.state}: state cannot be saved or read: {error}. Is the disk full, and the state whole?") from None
+        raise
     finally:
         if topology is not None:
             topology.close()
+
+
+def _same_files(readers: Sequence[Reader], resumed: Resumed, job: Job) -> None:
+    """Raise where a partition of files that was read before is not there any more."""
+    gone = sorted(set(resumed.files) - {file_name(reader) for reader in readers})
+    if gone:
+        source, file = resumed.file(gone[0])
+        raise StateProblem(
+            f"{job.state}: the saved state has read a partition of {source} that is not there any more ({file}). Put its file back, or "
+            "start with another --state directory"
+        )
 
 
 def _cause(error: BaseException) -> BaseException | None:
@@ -168,18 +263,24 @@ def _ended(worker: subprocess.Popen[bytes], all_: list[subprocess.Popen[bytes]],
         try:
             return worker.wait(0.2)
         except subprocess.TimeoutExpired:
-            if job.live is not None and job.live.draining():
+            if job.stopping():
                 for each in all_:
-                    each.terminate()
+                    if each.poll() is None:
+                        each.terminate()
                 return worker.wait()
 
 
-def _start(arguments: list[str], number: int, addresses: str, folder: Path, job: Job) -> subprocess.Popen[bytes]:
+def _start(
+    arguments: list[str], number: int, addresses: str, folder: Path, job: Job, locks: Sequence[int]
+) -> subprocess.Popen[bytes]:
+    """A worker: it hears from this process alone, and keeps the state locked as long as it lives."""
     command = [sys.executable, "-m", "dataflows", "run", *arguments, "--worker", f"{number}|{addresses}|{folder}"]
     with (folder / f"{number}.err").open("wb") as errors:
         # A live run without a sink writes its flags to standard output as they come; others have nothing to say there.
         shown = None if job.live is not None and job.live.endless else subprocess.DEVNULL
-        return subprocess.Popen(command, stdout=shown, stderr=errors)
+        return subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=shown, stderr=errors, pass_fds=locks, start_new_session=True
+        )
 
 
 def _first_error(folder: Path, processes: int) -> str:

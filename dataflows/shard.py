@@ -109,7 +109,8 @@ class Keyed(Protocol):
 class Shard:
     """All state of one stage for the keys of one shard.
 
-    senders: who sends to it; evidence shows rows of hits; sweep: which slots are looked at for eviction after a batch.
+    senders: who sends to it; evidence shows rows of hits; sweep: which slots are looked at for eviction after a batch; changed:
+    whether more than bounds came in since somebody set it to False.
     """
 
     def __init__(
@@ -122,6 +123,7 @@ class Shard:
         self.reorder = Reorder(senders)
         self.keys = KeyTable()
         self.told: dict[str, int] = {}
+        self.changed = True
         application = plan.application
         self.windows = {id(step): Windows(step.features) for step in stage.steps if isinstance(step, Wave)}
         self.scores = {id(step): ZScores(step.scores) for step in stage.steps if isinstance(step, Scoring)}
@@ -173,6 +175,7 @@ class Shard:
         """Take rows and bounds; give all that has become certain."""
         for item in items:
             self.reorder.add(*item)
+            self.changed |= item.batch is not None
         bound = self.reorder.watermark
         chunk = self.reorder.release()
         outcome = Outcome(bound)
@@ -183,6 +186,7 @@ class Shard:
             _Pass(self, chunk, outcome).run()
             self._evict(bound.time, len(chunk), len(self.keys) - before)
         self._suppressed(outcome)
+        self.changed |= chunk is not None or bool(outcome.hits)
         return outcome
 
     def operators(self) -> dict[str, Keyed]:

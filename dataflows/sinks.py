@@ -30,14 +30,19 @@ _STDOUT = Path("/dev/stdout")
 
 
 class Sinks:
-    """The outputs of one run; ``now`` gives the wall-clock time for ``recordedtime``; ``live``: what a run on Kafka is given."""
+    """The outputs of one run; ``now`` gives the wall-clock time for ``recordedtime``; ``live``: what a run on Kafka is given.
+
+    folder: for flags that wait for standard output; kept: what a run saves is kept, and so must be what it wrote.
+    """
 
     def __init__(
-        self, application: Application, now: Callable[[], str], folder: Path | None = None, live: Live | None = None
-    ) -> None:
+        self, application: Application, now: Callable[[], str], folder: Path | None = None, live: Live | None = None,
+        *, kept: bool = False,
+    ) -> None:  # fmt: skip
         self.application = application
         self.now = now
         self.live = live
+        self.kept = kept
         self.counts = Counts()
         self.builders = {pattern.name: FlagBuilder(application, pattern) for pattern in application.patterns.values()}
         self.outboxes: dict[str, Outbox] = {}
@@ -54,7 +59,7 @@ class Sinks:
             connection = connection_of(self.application.connections, output[0])
             return KafkaSink(self.outboxes.setdefault(connection.name, Outbox(connection, self.live)), output[1])
         path = Path(output) if isinstance(output, str) else otherwise
-        return JsonLines(path, ordered=self.live is None or not self.live.endless)
+        return JsonLines(path, ordered=self.live is None or not self.live.endless, kept=self.kept)
 
     def begin(self) -> None:
         """Say on the flags' topic which application begins."""
@@ -97,12 +102,18 @@ class Sinks:
         for dead in judged.dead:
             yield _written(self.dead_letters, dead_letter(self.application.name, *_values(dead)), dead)
 
-    def finish(self) -> None:
-        """Put the files of a bounded run in order; flags without a file go to standard output."""
+    def finish(self, *, ended: bool = True) -> None:
+        """Put the files of a bounded run in order; flags without a file go to standard output once it has ``ended``."""
         for sink in (self.flags, self.late, self.dead_letters):
             sink.finish()
-        if self.to_stdout and isinstance(self.flags, JsonLines) and self.flags.path is not None and self.flags.path.exists():
+        if (ended or not self.kept) and self.to_stdout and isinstance(self.flags, JsonLines) and self.flags.path is not None and self.flags.path.exists():
             sys.stdout.write(self.flags.path.read_text())
+
+
+    def forget(self) -> None:
+        """Drop what was kept for a run that goes on: it has ended."""
+        for sink in (self.flags, self.late, self.dead_letters):
+            sink.forget()
 
 
 def _values(record: Late | Dead) -> list[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
@@ -10,18 +11,32 @@ from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 from dataflows.alignment import Alignment, Turn
 from dataflows.connectors.kafka.reader import RecordReader
 from dataflows.engine import Reader
+from dataflows.readers import FileReader
 
 Opener = Callable[[Alignment, bytes | None], StatefulSourcePartition[Turn, bytes]]
 """Makes a partition of the source from its saved state."""
 
 
+@dataclass(frozen=True, slots=True)
+class Keeping:
+    """That a run's state is kept. ``joined``: by source, where partitions begin that a resumed run sees first (microseconds)."""
+
+    joined: Mapping[str, int] = field(default_factory=dict)
+
+
+def file_name(reader: Reader) -> str:
+    """The name of a file's partition."""
+    return f"{reader.partition:010d}"
+
+
 class Partition(StatefulSourcePartition[Turn, bytes]):
     """One partition: one read a call."""
 
-    def __init__(self, reader: Reader, alignment: Alignment, draining: Callable[[], bool]) -> None:
+    def __init__(self, reader: Reader, alignment: Alignment, draining: Callable[[], bool], *, saves: bool = False) -> None:
         self.reader = reader
         self.alignment = alignment
         self.draining = draining
+        self.saves = saves
         self.waits = False
 
     def next_batch(self) -> Iterable[Turn]:
@@ -40,20 +55,22 @@ class Partition(StatefulSourcePartition[Turn, bytes]):
         return datetime.now(UTC) + timedelta(milliseconds=1) if self.waits else None
 
     def snapshot(self) -> bytes:
-        """Nothing: without a state directory a run begins at the first row."""
-        return b""
+        """Where to go on; nothing where nobody keeps it."""
+        return self.reader.snapshot() if self.saves and isinstance(self.reader, FileReader) else b""
 
 
 class Partitions(FixedPartitionedSource[Turn, bytes]):
     """All partitions of an application: files by their readers, topics' partitions by ``parts``: several readers may share one."""
 
     def __init__(
-        self, readers: Sequence[Reader], parts: Mapping[str, Opener] | None = None, draining: Callable[[], bool] = lambda: False
-    ) -> None:
+        self, readers: Sequence[Reader], parts: Mapping[str, Opener] | None = None,
+        draining: Callable[[], bool] = lambda: False, keeping: Keeping | None = None,
+    ) -> None:  # fmt: skip
         self.alignment = Alignment()
         self.draining = draining
+        self.keeping = keeping
         alone = [reader for reader in readers if not isinstance(reader, RecordReader)]
-        self.openers: dict[str, Opener] = {f"{reader.partition:010d}": self._opener(reader) for reader in alone}
+        self.openers: dict[str, Opener] = {file_name(reader): self._opener(reader) for reader in alone}
         self.openers.update(parts or {})
 
     def list_parts(self) -> list[str]:
@@ -67,6 +84,11 @@ class Partitions(FixedPartitionedSource[Turn, bytes]):
     def _opener(self, reader: Reader) -> Opener:
         def opened(alignment: Alignment, state: bytes | None) -> Partition:
             alignment.join(reader)
-            return Partition(reader, alignment, self.draining)
+            if isinstance(reader, FileReader) and self.keeping is not None:
+                if state:
+                    reader.restore(state)
+                elif reader.source in self.keeping.joined:
+                    reader.judge.join(self.keeping.joined[reader.source])
+            return Partition(reader, alignment, self.draining, saves=self.keeping is not None)
 
         return opened

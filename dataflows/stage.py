@@ -8,24 +8,36 @@ from functools import cache
 from bytewax.operators import StatefulBatchLogic
 
 from dataflows.shard import Item, Outcome, Shard
+from models.values.packed import of_version, versioned
+
+VERSION = 1
 
 _BALANCE = 64
 """Names are chosen so that Bytewax spreads them evenly over every worker count that divides this."""
 
 
 class Logic(StatefulBatchLogic[Item, Outcome, bytes]):
-    """One shard of one stage; Bytewax calls it with all items of an activation."""
+    """One shard of one stage; Bytewax calls it with all items of an activation. ``saves``: whether snapshots are kept."""
 
-    def __init__(self, shard: Shard) -> None:
+    def __init__(self, shard: Shard, state: bytes | None = None, *, saves: bool = False) -> None:
         self.shard = shard
+        self.saves = saves
+        self.saved: bytes | None = None
+        if state:
+            shard.restore(of_version(VERSION, "a shard", state))
 
     def on_batch(self, values: list[Item]) -> tuple[Iterable[Outcome], bool]:
         """Take rows and bounds; one outcome."""
         return [self.shard.take(values)], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes:
-        """Nothing: without a state directory there is no recovery."""
-        return b""
+        """All state. Bounds alone make no new one: after a restart every sender tells its bound again."""
+        if not self.saves:
+            return b""
+        if self.saved is None or self.shard.changed:
+            self.saved = versioned(VERSION, "a shard", self.shard.snapshot())
+            self.shard.changed = False
+        return self.saved
 
 
 @cache

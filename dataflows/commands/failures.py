@@ -39,13 +39,15 @@ def _known(error: BaseException) -> str | None:
     """The message of an error that is the user's to mend, None for others."""
     from dataflows.connectors.files import FileProblem
     from dataflows.connectors.kafka.reasons import KafkaProblem
-    from dataflows.connectors.kafka.snapshot import UnknownState
     from dataflows.deadlimit import TooManyDead
     from dataflows.lines import BadLine
-    from dataflows.running import WorkerFailed
+    from dataflows.running import NothingLeft, WorkerFailed
+    from dataflows.state.directory import StateProblem
     from models.application.errors import ApplicationErrors
+    from models.values.packed import UnknownState
 
-    known = (UserError, BadLine, FileProblem, KafkaProblem, UnknownState, TooManyDead, ApplicationErrors, WorkerFailed)
+    known = (UserError, BadLine, FileProblem, KafkaProblem, UnknownState, TooManyDead, ApplicationErrors, WorkerFailed,
+             StateProblem, NothingLeft)  # fmt: skip
     if isinstance(error, known):
         return str(error)
     return None

@@ -1,12 +1,11 @@
-"""What a run on Kafka is given by the command line: the clock, a way to stop, where messages go, and the span."""
+"""What a run on Kafka is given by the command line: the clock, where messages go, and the span."""
 
 from __future__ import annotations
 
-import signal
 import sys
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
-from types import FrameType
 
 import typer
 
@@ -15,8 +14,8 @@ from dataflows.connectors.kafka.topology import reads_kafka, uses_kafka
 from models.application.resolved import Application
 
 
-def live_of(application: Application, begin: str | None, end: str | None) -> Live | None:
-    """What Kafka needs, None for an application of files only. From then on SIGTERM and Ctrl-C let the run stop as it stands.
+def live_of(application: Application, begin: str | None, end: str | None, draining: Callable[[], bool]) -> Live | None:
+    """What Kafka needs, None for an application of files only.
 
     Raises:
         typer.BadParameter: for a time that is none.
@@ -27,23 +26,7 @@ def live_of(application: Application, begin: str | None, end: str | None) -> Liv
         return None
     last = END if end == END or (end is None and not reads_kafka(application)) else _time(end, "--to")
     span = Span(_time(begin, "--from"), {}, last)
-    return Live(lambda: time.time_ns() // 1000, _say, _Stop().asked, span)
-
-
-class _Stop:
-    """Set by the first signal; a second one ends the process as usual."""
-
-    def __init__(self) -> None:
-        self.found = False
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._take)
-
-    def asked(self) -> bool:
-        return self.found
-
-    def _take(self, number: int, frame: FrameType | None) -> None:
-        self.found = True
-        signal.signal(number, signal.SIG_DFL)
+    return Live(lambda: time.time_ns() // 1000, _say, draining, span)
 
 
 def _time(text: str | None, option: str) -> int | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -21,6 +22,9 @@ def run(
     with_: Overlays = None,
     from_: Annotated[str | None, typer.Option("--from", help="Topics: begin at a time instead of the first offsets.")] = None,
     to: Annotated[str | None, typer.Option(help="Topics: stop at a time, or at the end.", metavar="TIME|end")] = None,
+    state: Annotated[
+        Path | None, typer.Option(envvar="TOCSIN_STATE", help="Save state here, and go on from what is saved.", metavar="DIR")
+    ] = None,
     as_json: Json = False,
     worker: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -30,13 +34,17 @@ def run(
     """
     from dataflows.commands.failures import UserError
     from dataflows.commands.live import live_of
+    from dataflows.commands.stop import Stop
     from dataflows.running import Job, run_here, run_processes, run_worker
     from models.application.load import load, without_source
 
     loaded = load(application, overlays=with_ or [], params=pairs(param, "--param"), inputs=pairs(input, "--input"))
     if refused := without_source(loaded):
         raise UserError("\n".join(refused))
-    job = Job(loaded, shards, now, live=live_of(loaded, from_, to))
+    stop = Stop()
+    job = Job(loaded, shards, now, live=live_of(loaded, from_, to, stop.asked), state=state, draining=stop.asked)
+    if job.live is not None or state is not None:
+        stop.listen()  # a run over files without saved state has nothing to stop for: it is interrupted
     if worker is not None:
         run_worker(job, worker)
         return
@@ -54,6 +62,7 @@ def run(
             arguments += [f"--param={text}" for text in param or []] + [f"--input={text}" for text in input or []]
             arguments += [f"--with={path}" for path in with_ or []]
             arguments += ([f"--from={from_}"] if from_ else []) + ([f"--to={to}"] if to else [])
+            arguments += [f"--state={state}"] if state else []
             counts = run_processes(job, processes, arguments)
     from dataflows.commands.summary import summary
 

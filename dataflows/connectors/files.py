@@ -80,6 +80,56 @@ def line_blocks(paths: Sequence[Path]) -> Iterator[Block]:
             offset += len(rows)
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A place in a partition: ``rows`` of it were read, the last of them as row ``row`` - 1 of ``file`` (a base name)."""
+
+    rows: int = 0
+    file: str = ""
+    row: int = 0
+
+    def before(self, file: str, first_row: int, offset: int, n: int) -> int:
+        """How many of a block's ``n`` rows, the first at ``offset``, lie before the mark.
+
+        Raises:
+            FileProblem: when the mark's row is not where it was.
+        """
+        if offset < self.rows <= offset + n and (file, first_row + self.rows - offset) != (self.file, self.row):
+            raise FileProblem(
+                f"{self.file}: the saved state has read it to row {self.row}, and {file}, row {first_row + self.rows - offset}, stands "
+                "there now. Files must not be renamed, removed or put in between: put them back, or start with another --state directory"
+            )
+        return max(0, min(n, self.rows - offset))
+
+    def reached(self, rows: int) -> None:
+        """Check, at the end of a partition of so many rows, that the mark lies in it.
+
+        Raises:
+            FileProblem: when it does not.
+        """
+        if rows < self.rows:
+            raise FileProblem(
+                f"{self.file}: the saved state has read {self.rows} rows of its partition, and there are {rows} now. Rows must not be "
+                "removed: put them back, or start with another --state directory"
+            )
+
+
+def behind(blocks: Iterator[Block], mark: Mark) -> Iterator[Block]:
+    """The blocks of a partition from a mark on."""
+    rows = 0
+    for block in blocks:
+        n = len(block.rows)
+        skip = mark.before(block.file, block.first_row, rows, n)
+        rows += n
+        if skip == 0:
+            yield block
+        elif skip < n:
+            kept = block.rows.take(np.arange(skip, n))
+            cut = {row - skip: size for row, size in block.cut.items() if row >= skip}
+            yield Block(kept, block.file, block.first_row + skip, block.bytes_read, cut)
+    mark.reached(rows)
+
+
 def size_of(source: FileInput) -> int:
     """Bytes of all files of a source."""
     return sum(path.stat().st_size for paths in partitions_of(source) for path in paths)

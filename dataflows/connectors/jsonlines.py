@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import IO
 
 import orjson
 from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 
+from dataflows.connectors.files import FileProblem
+
 PENDING = ".unsorted"
 
 
-class JsonLines(FixedPartitionedSink[bytes, None]):
+class JsonLines(FixedPartitionedSink[bytes, int | None]):
     """Writes lines beside ``path`` while the flow runs; ``finish`` sorts them into it. No path: lines are only counted.
 
-    Not ``ordered``: they go straight into it, as they come.
+    Not ``ordered``: they go straight into it, as they come. ``kept``: an epoch is done only when its lines are on the disk; a run
+    that goes on cuts off those that came after the last epoch.
     """
 
-    def __init__(self, path: Path | None, *, ordered: bool = True) -> None:
+    def __init__(self, path: Path | None, *, ordered: bool = True, kept: bool = False) -> None:
         self.path = path
+        self.kept = kept
         self.ordered = ordered
         self.pending = None if path is None else path.with_name(path.name + PENDING) if ordered else path
         if self.pending is not None:
@@ -28,12 +33,12 @@ class JsonLines(FixedPartitionedSink[bytes, None]):
         """One partition: one writer, whatever the number of workers."""
         return ["0"]
 
-    def build_part(self, step_id: str, for_part: str, resume_state: None) -> StatefulSinkPartition[bytes, None]:
+    def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> StatefulSinkPartition[bytes, int | None]:
         """The writer."""
-        return _Writer(self.pending)
+        return _Writer(self.pending, resume_state, self.kept)
 
     def finish(self) -> int:
-        """Sort what was written by (sequence, id), as bounded runs do; how many lines there are."""
+        """Sort what was written by (sequence, id), as bounded runs do; how many lines there are. What is ``kept`` stays beside."""
         if self.path is None or self.pending is None or not self.ordered:
             return 0
         if not self.pending.exists():
@@ -41,9 +46,17 @@ class JsonLines(FixedPartitionedSink[bytes, None]):
             return 0
         lines = self.pending.read_bytes().splitlines()
         lines.sort(key=order_of)
-        self.path.write_bytes(b"".join(line + b"\n" for line in lines))
-        self.pending.unlink()
+        whole = self.path.with_name(self.path.name + ".part")
+        whole.write_bytes(b"".join(line + b"\n" for line in lines))
+        whole.replace(self.path)
+        if not self.kept:
+            self.pending.unlink()
         return len(lines)
+
+    def forget(self) -> None:
+        """Drop what was kept for a run that goes on: it has ended."""
+        if self.kept and self.ordered and self.pending is not None:
+            self.pending.unlink(missing_ok=True)
 
 
 def order_of(line: bytes) -> tuple[str, str]:
@@ -52,19 +65,45 @@ def order_of(line: bytes) -> tuple[str, str]:
     return event.get("sequence", ""), event.get("id", "")
 
 
-class _Writer(StatefulSinkPartition[bytes, None]):
-    def __init__(self, path: Path | None) -> None:
-        self.file: IO[bytes] | None = None if path is None else path.open("wb")
+class _Writer(StatefulSinkPartition[bytes, int | None]):
+    def __init__(self, path: Path | None, written: int | None, kept: bool) -> None:
+        self.file: IO[bytes] | None = None
+        self.kept = kept and (path is None or not path.exists() or path.is_file())
+        if path is not None:
+            self.file = path.open("wb") if written is None or not self.kept else _cut(path, written)
 
     def write_batch(self, values: list[bytes]) -> None:
         if self.file is not None:
             self.file.write(b"".join(line + b"\n" for line in values))
 
-    def snapshot(self) -> None:
-        """What was written is on its way to the disk before an epoch counts as done."""
-        if self.file is not None:
-            self.file.flush()
+    def snapshot(self) -> int | None:
+        """How many bytes are written, once they are on the disk where they are kept; else on their way there."""
+        if self.file is None:
+            return None
+        self.file.flush()
+        if not self.kept:
+            return None
+        os.fsync(self.file.fileno())
+        return self.file.tell()
 
     def close(self) -> None:
         if self.file is not None:
             self.file.close()
+
+
+def _cut(path: Path, written: int) -> IO[bytes]:
+    """A file of which so many bytes count.
+
+    Raises:
+        FileProblem: when there are fewer.
+    """
+    size = path.stat().st_size if path.exists() else 0
+    if size < written:
+        raise FileProblem(
+            f"{path}: the saved state has written {written} bytes, and {size} are there. Output must not be removed while its run goes "
+            "on: put it back, or start with another --state directory"
+        )
+    file = path.open("r+b")
+    file.truncate(written)
+    file.seek(written)
+    return file

@@ -14,7 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
-from dataflows.connectors.files import Block, FileProblem
+from dataflows.connectors.files import Block, FileProblem, Mark
 from dataflows.decoding.decoded import DeadRow, Decoded, RawRows, Reason
 from dataflows.decoding.moments import MAX_TIME, MIN_TIME
 from models.application.resolved import FieldSpec
@@ -24,6 +24,7 @@ from models.values.strings import Strings
 from models.values.types import Kind, Type
 
 ROWS = 131_072
+_BEGIN = Mark()
 _PER_MICRO = {"s": 1_000_000, "ms": 1_000, "us": 1}
 
 
@@ -66,9 +67,9 @@ class FrameChunk:
 
 
 def parquet_blocks(
-    paths: Sequence[Path], fields: Mapping[str, FieldSpec], wanted: frozenset[str]
+    paths: Sequence[Path], fields: Mapping[str, FieldSpec], wanted: frozenset[str], mark: Mark = _BEGIN
 ) -> Iterator[tuple[Block, Decoded]]:
-    """Batches of rows with their verdicts, file after file.
+    """Batches of rows with their verdicts from a mark on, file after file.
 
     Raises:
         FileProblem: for a file that is no Parquet, or lacks a required column.
@@ -87,11 +88,16 @@ def parquet_blocks(
         columns = sorted({spec.path[0] for spec in fields.values()} & names)
         size = path.stat().st_size / max(file.metadata.num_rows, 1)
         for part in file.iter_batches(batch_size=ROWS, columns=columns):
-            n = part.num_rows
+            skip = mark.before(path.name, first, offset, part.num_rows)
+            first, offset = first + skip, offset + skip
+            if skip and skip == part.num_rows:
+                continue
+            part, n = part.slice(skip), part.num_rows - skip
             empty = np.zeros(0, np.int64)
             rows = RawRows(np.zeros(0, np.uint8), empty, empty, np.arange(offset, offset + n))
             yield Block(rows, path.name, first, int(n * size)), _decode(part, fields, wanted)
             first, offset = first + n, offset + n
+    mark.reached(offset)
 
 
 def _decode(part: Any, fields: Mapping[str, FieldSpec], wanted: frozenset[str]) -> Decoded:

@@ -83,8 +83,9 @@ class Reorder:
         return {"bounds": bounds, "runs": [(lane, batch_state(run)) for lane, run in self.runs]}
 
     def restore(self, state: Mapping[str, Any], source_of: SourceOf) -> None:
-        """Take over what ``snapshot`` gave."""
-        self.bounds = {sender: Bound(*bound) for sender, bound in state["bounds"].items()}
+        """Take over what ``snapshot`` gave; a sender that is gone is not waited for, a new one is."""
+        saved = state["bounds"]
+        self.bounds = {sender: Bound(*saved[sender]) if sender in saved else bound for sender, bound in self.bounds.items()}
         self.runs = [(lane, batch_from(run, source_of)) for lane, run in state["runs"]]
 
 

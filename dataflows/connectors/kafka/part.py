@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from bytewax.inputs import StatefulSourcePartition
@@ -14,7 +14,7 @@ from dataflows.connectors.kafka.live import END, Live
 from dataflows.connectors.kafka.reader import RecordReader
 from dataflows.connectors.kafka.records import raw_rows_of
 from dataflows.connectors.kafka.snapshot import restored, saved
-from dataflows.judge import Judge, Judged
+from dataflows.judge import Judged
 
 ROWS = 50_000
 """Messages of one partition that are read at once."""
@@ -39,11 +39,11 @@ class GonePart(StatefulSourcePartition[Turn, bytes]):
 
 
 class RecordPart(StatefulSourcePartition[Turn, bytes]):
-    """One partition of a topic. ``state``: its snapshot; ``joined``: the run's watermark for one that a resumed run sees first."""
+    """One partition of a topic. ``state``: its snapshot; ``joined``: by source, where one that a resumed run sees first begins."""
 
     def __init__(
         self, readers: Sequence[RecordReader], consumer: TopicConsumer, alignment: Alignment, live: Live,
-        state: bytes | None = None, joined: int | None = None,
+        state: bytes | None = None, joined: Mapping[str, int] | None = None,
     ) -> None:  # fmt: skip
         self.readers = {reader.source: reader for reader in readers}
         self.partition = readers[0].partition
@@ -53,9 +53,8 @@ class RecordPart(StatefulSourcePartition[Turn, bytes]):
         offset = None if state is None else restored(state, self.readers)
         if state is None and joined is not None:
             for reader in readers:
-                reader.judge.announce(joined)
-                if isinstance(reader.judge, Judge):
-                    reader.judge.joined = joined
+                if reader.source in joined:
+                    reader.judge.join(joined[reader.source])
         self.log = consumer.log(readers[0].place.number, offset)
         self.ended = False
         self.credit = CREDIT

@@ -30,6 +30,9 @@ class KafkaSink(FixedPartitionedSink[Record, None]):
         """Nothing is left to do at the end of a run; 0."""
         return 0
 
+    def forget(self) -> None:
+        """Nothing is kept beside the topic."""
+
 
 class _Writer(StatefulSinkPartition[Record, None]):
     def __init__(self, outbox: Outbox, topic: str) -> None:

@@ -7,9 +7,12 @@ from typing import Any
 
 import msgspec
 
+from dataflows.batch import BEFORE_ALL
 from dataflows.connectors.kafka.reader import RecordReader
 from dataflows.decoding.decoded import NO_TIME
 from dataflows.judge import Judge
+from models.application.resolved import Application
+from models.values.packed import UnknownState
 
 VERSION = 1
 
@@ -39,10 +42,6 @@ class PartState(msgspec.Struct):
     readers: dict[str, ReaderState]
 
 
-class UnknownState(Exception):
-    """Saved state of another version."""
-
-
 def saved(offset: int | None, readers: Mapping[str, RecordReader]) -> bytes:
     """The snapshot of a partition."""
     return msgspec.msgpack.encode(PartState(VERSION, offset, {name: _state(reader) for name, reader in readers.items()}))
@@ -61,6 +60,17 @@ def restored(data: bytes, readers: Mapping[str, RecordReader]) -> int | None:
         if name in state.readers:
             _restore(reader, state.readers[name])
     return state.offset
+
+
+def reader_bounds(data: bytes, application: Application) -> list[tuple[str, int]]:
+    """The bound of each source that reads a partition (microseconds)."""
+    state = msgspec.msgpack.decode(data, type=PartState)
+    found = []
+    for name, each in state.readers.items():
+        source = application.streams.get(name) or application.tables[name]
+        newest = BEFORE_ALL if each.newest == BEFORE_ALL else each.newest - source.lateness
+        found.append((name, max(each.announced, newest)))
+    return found
 
 
 def _state(reader: RecordReader) -> ReaderState:

@@ -30,9 +30,9 @@ def uses_kafka(application: Application) -> bool:
 
 
 class Topology:
-    """Counts partitions, and opens them. ``joined``: the watermark of a resumed run, for partitions that it sees first."""
+    """Counts partitions, and opens them. ``joined``: by source, where partitions begin that a resumed run sees first."""
 
-    def __init__(self, application: Application, live: Live, joined: int | None = None) -> None:
+    def __init__(self, application: Application, live: Live, joined: Mapping[str, int] | None = None) -> None:
         self.application = application
         self.live = live
         self.joined = joined

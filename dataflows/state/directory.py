@@ -1,0 +1,144 @@
+"""A run's state directory: whose state it is, that nobody else uses it, and whether anything is left to do."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from models.application.resolved import Application
+
+VERSION = 1
+_MANIFEST, _LOCK, _RECOVERY = "state.json", "lock", "recovery"
+_PATIENCE = 5.0
+"""Seconds that the workers of a run which was killed may take to end."""
+
+
+class StateProblem(Exception):
+    """A state directory that this run cannot use: why, and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class StateDirectory:
+    """An open state directory. ``resumed``: a run saved state here before; ``ended``: it read all of its input."""
+
+    path: Path
+    lock: int
+    resumed: bool
+    ended: bool
+
+    @property
+    def recovery(self) -> Path:
+        """Where the runtime keeps what it saves: touched by nobody else while a run is alive."""
+        return recovery_of(self.path)
+
+    def end(self) -> None:
+        """Note that all input was read: nothing is left to do."""
+        manifest = json.loads((self.path / _MANIFEST).read_text())
+        _write(self.path, {**manifest, "ended": True})
+
+
+def recovery_of(path: Path) -> Path:
+    """The runtime's part of a state directory."""
+    return path / _RECOVERY
+
+
+@contextmanager
+def opened(path: Path, application: Application, shards: int) -> Iterator[StateDirectory]:
+    """The state directory of an application, made where there is none; nobody else can open it meanwhile.
+
+    Raises:
+        StateProblem: when another application, another number of shards or a run that is alive has it.
+    """
+    path.mkdir(parents=True, exist_ok=True)
+    lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        _take(lock, path)
+        yield _checked(path, application, shards, lock)
+    finally:
+        os.close(lock)
+
+
+def shape_of(application: Application) -> str:
+    """A hash of all that shapes an application's state: where it runs and writes, and its tests, do not count."""
+    plain = json.loads(application.text)
+    for name in ("connections", "flags", "tests"):
+        plain.pop(name, None)
+    for pattern in (plain.get("patterns") or {}).values():
+        pattern.pop("tests", None)
+    facts = [plain, {name: str(value) for name, value in application.params.items()},
+             {name: fact.sha256 for name, fact in application.lists.items()}]  # fmt: skip
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def _take(lock: int, path: Path) -> None:
+    until = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError:
+            if time.monotonic() > until:
+                raise StateProblem(
+                    f"{path}: another run uses this state. Stop it first, or start with another --state directory"
+                ) from None
+            time.sleep(0.05)
+
+
+def _checked(path: Path, application: Application, shards: int, lock: int) -> StateDirectory:
+    wanted = {"version": VERSION, "application": application.name, "hash": shape_of(application), "shards": shards, "ended": False}
+    if not (path / _MANIFEST).exists():
+        _make(path, wanted)
+        return StateDirectory(path, lock, False, False)
+    try:
+        found = json.loads((path / _MANIFEST).read_text())
+        version, name, hash_, count, ended = (found[key] for key in wanted)
+    except (ValueError, KeyError, TypeError) as error:
+        raise StateProblem(f"{path / _MANIFEST}: cannot be read: {error}. Start with another --state directory") from None
+    if version != VERSION:
+        raise StateProblem(
+            f"{path}: this state has version {version}; this version of Tocsin reads {VERSION}. Start with another --state directory"
+        )
+    if (name, hash_) != (application.name, wanted["hash"]):
+        other = f"application {name!r}" if name != application.name else f"application {name!r} as it was before it was changed"
+        raise StateProblem(
+            f"{path}: this state was made by {other} (hash {hash_[:12]}; now {str(wanted['hash'])[:12]}). Run that application, or "
+            "start with another --state directory"
+        )
+    if count != shards:
+        raise StateProblem(
+            f"{path}: expected --shards {count}, which is fixed for the life of a state; found {shards}. Run with --shards {count}, or "
+            "start with another --state directory"
+        )
+    return StateDirectory(path, lock, True, bool(ended))
+
+
+def _make(path: Path, manifest: dict[str, object]) -> None:
+    """A fresh state; one whose making was cut short is made anew."""
+    from bytewax.recovery import init_db_dir
+
+    strange = sorted(each.name for each in path.iterdir() if each.name not in (_LOCK, _RECOVERY, f"{_MANIFEST}.part"))
+    if strange:
+        raise StateProblem(
+            f"{path}: expected an empty directory or a saved state; found {', '.join(strange[:3])}. Name another --state directory"
+        )
+    shutil.rmtree(recovery_of(path), ignore_errors=True)
+    recovery_of(path).mkdir()
+    init_db_dir(recovery_of(path), 1)
+    _write(path, manifest)
+
+
+def _write(path: Path, manifest: dict[str, object]) -> None:
+    part = path / f"{_MANIFEST}.part"
+    with part.open("w") as file:
+        file.write(json.dumps(manifest))
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path / _MANIFEST)
