@@ -44,7 +44,7 @@ class NothingLeft(Exception):
     code = 0
 
     def __init__(self, path: Path) -> None:
-        super().__init__(f"{path}: the saved run has read all of its input: nothing is left to do. To run anew, name another --state")
+        super().__init__(f"{path}: the saved run has read all of its input: nothing is left to do. Use another --state to run anew")
 
 
 class WorkerFailed(Exception):
@@ -217,7 +217,7 @@ def _flow(job: Job, sinks: Sinks, resumed: Resumed, cluster: tuple[list[str], in
     parts = {} if topology is None else topology.parts(readers, resumed.topics)
     keeping = None if job.state is None else Keeping(joined)
     flow = build(compiled, Connectors(readers, static_tables(compiled), sinks, parts, job.stopping, keeping), job.shards)
-    recovery = None if job.state is None else RecoveryConfig(str(recovery_of(job.state)))
+    recovery = None if job.state is None else RecoveryConfig(str(recovery_of(job.state)))  # type: ignore[no-untyped-call]
     try:
         with without_panics():
             if cluster is None:
@@ -230,7 +230,7 @@ def _flow(job: Job, sinks: Sinks, resumed: Resumed, cluster: tuple[list[str], in
         raise (_cause(error) or error) from None
     except BaseException as error:
         if type(error).__name__ == "PanicException" and cluster is None and job.state is not None:
-            raise StateProblem(f"{job.state}: state cannot be saved or read: {error}. Is the disk full, and the state whole?") from None
+            raise StateProblem(f"{job.state}: state cannot be saved or read: {error}. Is the disk full, a file damaged?") from None
         raise
     finally:
         if topology is not None:
@@ -243,8 +243,8 @@ def _same_files(readers: Sequence[Reader], resumed: Resumed, job: Job) -> None:
     if gone:
         source, file = resumed.file(gone[0])
         raise StateProblem(
-            f"{job.state}: the saved state has read a partition of {source} that is not there any more ({file}). Put its file back, or "
-            "start with another --state directory"
+            f"{job.state}: the saved state has read a partition of {source} that is not there any more ({file}). Put its file "
+            "back, or start with another --state"
         )
 
 

@@ -106,8 +106,9 @@ class Sinks:
         """Put the files of a bounded run in order; flags without a file go to standard output once it has ``ended``."""
         for sink in (self.flags, self.late, self.dead_letters):
             sink.finish()
-        if (ended or not self.kept) and self.to_stdout and isinstance(self.flags, JsonLines) and self.flags.path is not None and self.flags.path.exists():
-            sys.stdout.write(self.flags.path.read_text())
+        path = self.flags.path if isinstance(self.flags, JsonLines) else None
+        if self.to_stdout and (ended or not self.kept) and path is not None and path.exists():
+            sys.stdout.write(path.read_text())
 
 
     def forget(self) -> None:

@@ -100,8 +100,8 @@ def _cut(path: Path, written: int) -> IO[bytes]:
     size = path.stat().st_size if path.exists() else 0
     if size < written:
         raise FileProblem(
-            f"{path}: the saved state has written {written} bytes, and {size} are there. Output must not be removed while its run goes "
-            "on: put it back, or start with another --state directory"
+            f"{path}: the saved state has written {written} bytes, and {size} are there. What a run wrote must not be removed "
+            "before it has ended: put it back, or start with another --state"
         )
     file = path.open("r+b")
     file.truncate(written)

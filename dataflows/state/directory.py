@@ -87,7 +87,7 @@ def _take(lock: int, path: Path) -> None:
         except OSError:
             if time.monotonic() > until:
                 raise StateProblem(
-                    f"{path}: another run uses this state. Stop it first, or start with another --state directory"
+                    f"{path}: another run uses this state. Stop it first, or start with another --state"
                 ) from None
             time.sleep(0.05)
 
@@ -101,21 +101,21 @@ def _checked(path: Path, application: Application, shards: int, lock: int) -> St
         found = json.loads((path / _MANIFEST).read_text())
         version, name, hash_, count, ended = (found[key] for key in wanted)
     except (ValueError, KeyError, TypeError) as error:
-        raise StateProblem(f"{path / _MANIFEST}: cannot be read: {error}. Start with another --state directory") from None
+        raise StateProblem(f"{path / _MANIFEST}: cannot be read: {error}. Start with another --state") from None
     if version != VERSION:
         raise StateProblem(
-            f"{path}: this state has version {version}; this version of Tocsin reads {VERSION}. Start with another --state directory"
+            f"{path}: this state has version {version}; this version of Tocsin reads {VERSION}. Start with another --state"
         )
     if (name, hash_) != (application.name, wanted["hash"]):
         other = f"application {name!r}" if name != application.name else f"application {name!r} as it was before it was changed"
         raise StateProblem(
             f"{path}: this state was made by {other} (hash {hash_[:12]}; now {str(wanted['hash'])[:12]}). Run that application, or "
-            "start with another --state directory"
+            "start with another --state"
         )
     if count != shards:
         raise StateProblem(
-            f"{path}: expected --shards {count}, which is fixed for the life of a state; found {shards}. Run with --shards {count}, or "
-            "start with another --state directory"
+            f"{path}: expected --shards {count}, which is fixed for the life of a state; found {shards}. Run with --shards "
+            f"{count}, or start with another --state"
         )
     return StateDirectory(path, lock, True, bool(ended))
 
@@ -127,11 +127,11 @@ def _make(path: Path, manifest: dict[str, object]) -> None:
     strange = sorted(each.name for each in path.iterdir() if each.name not in (_LOCK, _RECOVERY, f"{_MANIFEST}.part"))
     if strange:
         raise StateProblem(
-            f"{path}: expected an empty directory or a saved state; found {', '.join(strange[:3])}. Name another --state directory"
+            f"{path}: expected an empty directory or a saved state; found {', '.join(strange[:3])}. Name another --state"
         )
     shutil.rmtree(recovery_of(path), ignore_errors=True)
     recovery_of(path).mkdir()
-    init_db_dir(recovery_of(path), 1)
+    init_db_dir(recovery_of(path), 1)  # type: ignore[no-untyped-call]
     _write(path, manifest)
 
 

@@ -16,8 +16,9 @@ class UnknownState(Exception):
 
 
 def packed(state: Any) -> bytes:
-    """``state`` as bytes: None, numbers, text, bytes, lists, tuples, arrays (of any dtype but object), and
-    mappings by text, numbers or flat tuples.
+    """``state`` as bytes.
+
+    It may hold None, numbers, text, bytes, lists, tuples, arrays of any dtype but object, and mappings by text, numbers or tuples.
 
     Raises:
         TypeError: for a value of another type.
@@ -34,7 +35,7 @@ def unpacked(data: bytes) -> Any:
     try:
         return _DECODER.decode(data)
     except (msgspec.DecodeError, TypeError, ValueError) as error:
-        raise UnknownState(f"saved state cannot be read: {error}. Start with another --state directory") from None
+        raise UnknownState(f"saved state cannot be read: {error}. Start with another --state") from None
 
 
 def versioned(version: int, what: str, state: Any) -> bytes:
@@ -51,7 +52,7 @@ def of_version(version: int, what: str, data: bytes) -> Any:
     found = unpacked(data)
     if not isinstance(found, dict) or (found.get("version"), found.get("what")) != (version, what):
         given = f"{found.get('what')} {found.get('version')}" if isinstance(found, dict) else "something else"
-        raise UnknownState(f"expected saved state of {what}, version {version}; found {given}. Start with another --state directory")
+        raise UnknownState(f"expected saved state of {what}, version {version}; found {given}. Start with another --state")
     return found["state"]
 
 

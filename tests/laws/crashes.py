@@ -1,0 +1,111 @@
+"""A run that is killed at random points and goes on, again and again: each time a process of its own, forked from this one.
+
+``python -m tests.laws.crashes APPLICATION STATE SEED KILLS SHARDS`` ends when a run has come to its end.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import sys
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import dataflows.connectors.jsonlines as jsonlines
+from dataflows.connectors import files
+from dataflows.connectors.kafka import outbox, part
+from dataflows.connectors.kafka.live import END, Live, Span
+from dataflows.connectors.kafka.topology import uses_kafka
+from dataflows.engine import Engine
+from dataflows.plan import plan
+from dataflows.prelude import StaticTable
+from dataflows.readers import file_readers, static_tables
+from dataflows.running import Job, run_here
+from dataflows.source import Partition
+from dataflows.stage import Logic
+from models.application.load import load
+from models.application.resolved import Application
+
+NOW = 1_790_000_000_000_000
+POINTS: list[tuple[Any, str]] = [
+    (Partition, "next_batch"), (Partition, "snapshot"), (part.RecordPart, "next_batch"), (part.RecordPart, "snapshot"),
+    (jsonlines._Writer, "write_batch"), (jsonlines._Writer, "snapshot"), (outbox.Outbox, "send"), (outbox.Outbox, "flush"),
+    (Logic, "on_batch"), (Logic, "snapshot"),
+]  # fmt: skip
+
+
+def job_of(application: Application, state: Path | None, shards: int) -> Job:
+    """A run to the end of its input, with short epochs and small reads."""
+    live = Live(lambda: NOW, lambda text: None, span=Span(end=END)) if uses_kafka(application) else None
+    return Job(application, shards, lambda: "now", live=live, epoch=timedelta(milliseconds=20), state=state)
+
+
+def small_reads(dice: random.Random) -> None:
+    """Reads of few rows, of another size in each run."""
+    files.BLOCK = dice.choice([200, 700, 3_000])
+    part.ROWS = dice.choice([3, 17, 200])
+
+
+def arm(after: int) -> None:
+    """Kill this process at the call of one of its points that comes after so many others."""
+    left = [after]
+    for owner, name in POINTS:
+        setattr(owner, name, _counted(getattr(owner, name), left))
+
+
+def _counted(called: Callable[..., Any], left: list[int]) -> Callable[..., Any]:
+    def counted(*arguments: Any) -> Any:
+        before = left[0] % 2  # some calls are cut short before, some after
+        left[0] -= 1
+        if left[0] < 0 and before:
+            os.kill(os.getpid(), signal.SIGKILL)
+        found = called(*arguments)
+        if left[0] < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return found
+
+    return counted
+
+
+def warm(application: Application) -> None:
+    """Have all kernels loaded before processes are forked from this one."""
+    if uses_kafka(application):
+        return
+    compiled = plan(application)
+    tables: dict[str, StaticTable] = static_tables(compiled)
+    for _ in Engine(compiled, file_readers(compiled), tables).run():
+        pass
+
+
+def main(path: Path, state: Path, seed: int, kills: int, shards: int) -> int:
+    """Run to the end; how often it was killed."""
+    dice = random.Random(seed)
+    application = load(path)
+    warm(application)
+    killed = 0
+    while True:
+        after = int(dice.choice([10, 60, 400]) * dice.random()) + 1
+        small_reads(dice)
+        child = os.fork()
+        if child == 0:
+            if killed < kills:
+                arm(after)
+            try:
+                run_here(job_of(application, state, shards))
+            except BaseException as error:
+                print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
+                os._exit(1)
+            os._exit(0)
+        _, status = os.waitpid(child, 0)
+        if os.WIFEXITED(status):
+            assert os.WEXITSTATUS(status) == 0, f"failed after {killed} kills"
+            return killed
+        assert os.WTERMSIG(status) == signal.SIGKILL
+        killed += 1
+
+
+if __name__ == "__main__":
+    print(main(Path(sys.argv[1]), Path(sys.argv[2]), *(int(text) for text in sys.argv[3:6])))
