@@ -138,7 +138,7 @@ def run_worker(job: Job, worker: str) -> None:
 
 def _end_with_parent() -> None:
     """Whoever started this worker holds the other end of its standard input: once that is gone, so is the run."""
-    while sys.stdin.buffer.read(1):
+    while os.read(0, 1):
         pass
     os._exit(_ORPHAN)
 

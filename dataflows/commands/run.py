@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dataflows.commands.options import Application, Inputs, Json, Overlays, Params, pairs
+
+if TYPE_CHECKING:
+    from dataflows.running import Job
 
 
 def run(
@@ -35,38 +39,39 @@ def run(
     from dataflows.commands.failures import UserError
     from dataflows.commands.live import live_of
     from dataflows.commands.stop import Stop
-    from dataflows.running import Job, run_here, run_processes, run_worker
+    from dataflows.running import Job, run_worker
     from models.application.load import load, without_source
 
     loaded = load(application, overlays=with_ or [], params=pairs(param, "--param"), inputs=pairs(input, "--input"))
     if refused := without_source(loaded):
         raise UserError("\n".join(refused))
-    stop = Stop()
-    job = Job(loaded, shards, now, live=live_of(loaded, from_, to, stop.asked), state=state, draining=stop.asked)
-    if job.live is not None or state is not None:
-        stop.listen()  # a run over files without saved state has nothing to stop for: it is interrupted
-    if worker is not None:
-        run_worker(job, worker)
-        return
-    from dataflows.commands.progress import watched
-
     if processes > shards:
         raise UserError(f"expected at least as many shards as processes; found --shards {shards} and --processes {processes}")
-    started = time.perf_counter()
-    with watched(loaded, loaded.name) as watch:
-        job = replace(job, watch=watch)
-        if processes == 1:
-            counts = run_here(job)
-        else:
-            arguments = [str(application), "--shards", str(shards)]
-            arguments += [f"--param={text}" for text in param or []] + [f"--input={text}" for text in input or []]
-            arguments += [f"--with={path}" for path in with_ or []]
-            arguments += ([f"--from={from_}"] if from_ else []) + ([f"--to={to}"] if to else [])
-            arguments += [f"--state={state}"] if state else []
-            counts = run_processes(job, processes, arguments)
-    from dataflows.commands.summary import summary
+    stop = Stop()
+    job = Job(loaded, shards, now, live=live_of(loaded, from_, to, stop.asked), state=state, draining=stop.asked)
+    # A run over files that saves no state has nothing to stop for: it is interrupted.
+    with stop.listening() if job.live is not None or state is not None else nullcontext():
+        if worker is not None:
+            run_worker(job, worker)
+            return
+        arguments = [str(application), "--shards", str(shards)]
+        arguments += [f"--param={text}" for text in param or []] + [f"--input={text}" for text in input or []]
+        arguments += [f"--with={path}" for path in with_ or []]
+        given = {"--from": from_, "--to": to, "--state": state}
+        arguments += [f"{name}={value}" for name, value in given.items() if value]
+        _run(job, processes, arguments, as_json=as_json)
 
-    summary(loaded, counts, time.perf_counter() - started, as_json=as_json)
+
+def _run(job: Job, processes: int, arguments: list[str], *, as_json: bool) -> None:
+    from dataflows.commands.progress import watched
+    from dataflows.commands.summary import summary
+    from dataflows.running import run_here, run_processes
+
+    started = time.perf_counter()
+    with watched(job.application, job.application.name) as watch:
+        job = replace(job, watch=watch)
+        counts = run_here(job) if processes == 1 else run_processes(job, processes, arguments)
+    summary(job.application, counts, time.perf_counter() - started, as_json=as_json)
 
 
 def now() -> str:

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import FrameType
 
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 class Stop:
-    """Set by the first signal after ``listen``."""
+    """Set by the first signal while it is ``listening``."""
 
     def __init__(self) -> None:
         self.found = False
 
-    def listen(self) -> None:
-        """Take signals from here on."""
-        for number in _SIGNALS:
-            signal.signal(number, self._take)
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Take signals meanwhile."""
+        before = {number: signal.signal(number, self._take) for number in _SIGNALS}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
 
     def asked(self) -> bool:
         """Whether the run is to stop."""

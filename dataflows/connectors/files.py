@@ -96,8 +96,8 @@ class Mark:
         """
         if offset < self.rows <= offset + n and (file, first_row + self.rows - offset) != (self.file, self.row):
             raise FileProblem(
-                f"{self.file}: the saved state has read it to row {self.row}, row {first_row + self.rows - offset} of {file} stands "
-                "there. Files must not be renamed, removed or put in between: put them back, or start with another --state"
+                f"{self.file}: the saved state has read it to row {self.row}; there stands row {first_row + self.rows - offset} of "
+                f"{file} now. Files must not be renamed, removed or put in between: put them back, or start with another --state"
             )
         return max(0, min(n, self.rows - offset))
 

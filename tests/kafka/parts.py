@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,9 @@ def readers_of(folder: Path, text: str, partitions: int = 1) -> list[RecordReade
     return [reader for reader in all_readers(plan(application), places) if isinstance(reader, RecordReader)]
 
 
-def part_of(readers: Sequence[RecordReader], clock: Clock, state: bytes | None = None, joined: int | None = None, **span: Any) -> tuple[RecordPart, Given]:
+def part_of(
+    readers: Sequence[RecordReader], clock: Clock, state: bytes | None = None, joined: Mapping[str, int] | None = None, **span: Any
+) -> tuple[RecordPart, Given]:
     """The part of the readers' place."""
     live = clock.live(**span)
     consumer = Given(CONNECTION, readers[0].place.topic, "test", live)

@@ -102,7 +102,7 @@ def test_silence_counts_until_the_last_look_not_until_now(tmp_path: Path) -> Non
 def test_a_new_partition_starts_with_the_run_s_watermark(tmp_path: Path) -> None:
     """What is older is late with reason new_partition."""
     clock = Clock()
-    part, consumer = part_of(readers_of(tmp_path, PAYMENTS), clock, joined=clock.now)
+    part, consumer = part_of(readers_of(tmp_path, PAYMENTS), clock, joined={"payments": clock.now})
     assert [found.bound for found in judged(part)] == [clock.now]
     consumer.give([payment(clock.now - 1), payment(clock.now)])
     assert [late.reason for late in judged(part)[0].late] == ["new_partition"]

@@ -124,7 +124,7 @@ class RecordPart(StatefulSourcePartition[Turn, bytes]):
         end = self.live.span.end
         most = end if isinstance(end, int) else AFTER_ALL
         moved = [reader for reader in self.readers.values() if min(reader.bound, most) > reader.told]
-        return [self._turn(reader, Judged(None, reader.bound)) for reader in moved]
+        return [self._turn(reader, Judged(None, reader.bound, offset=(self.log.offset or 0) - 1)) for reader in moved]
 
     def _turn(self, reader: RecordReader, judged: Judged) -> Turn:
         end = self.live.span.end
