@@ -11,9 +11,9 @@ from dataflows.alignment import Alignment
 from dataflows.connectors.kafka import fetch
 from dataflows.connectors.kafka import part as parts
 from dataflows.connectors.kafka.reasons import KafkaProblem
-from dataflows.connectors.kafka.snapshot import UnknownState
 from dataflows.connectors.kafka.topology import Topology
 from models.application.load import load
+from models.values.packed import UnknownState, versioned
 from tests.kafka.parts import SECOND, Clock, judged, part_of, readers_of
 from tests.kafka.test_live_bounds import PAYMENTS, payment
 
@@ -100,8 +100,8 @@ def test_a_snapshot_goes_on_where_it_was(tmp_path: Path) -> None:
     assert again.log.offset == 2 and again.bound == clock.now + 1 - 2 * SECOND
     consumer.give([payment(clock.now + 2)])
     assert [found.duplicates for found in judged(again)] == [0, 1]
-    with pytest.raises(UnknownState, match="version 9; this version reads 1. Start without it"):
-        part_of(readers_of(tmp_path, TWO), clock, state.replace(b"\xa7version\x01", b"\xa7version\x09").replace(b"\x94\x01", b"\x94\x09"))
+    with pytest.raises(UnknownState, match="a topic's partition, version 2; found a topic's partition 9. Start with another --state"):
+        part_of(readers_of(tmp_path, TWO), clock, versioned(9, "a topic's partition", {}))
 
 
 def test_a_span_by_time_ends_where_nothing_before_it_can_follow(tmp_path: Path) -> None:
