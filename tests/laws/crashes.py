@@ -1,6 +1,6 @@
 """A run that is killed at random points and goes on, again and again: each time a process of its own, forked from this one.
 
-``python -m tests.laws.crashes APPLICATION STATE SEED KILLS SHARDS`` ends when a run has come to its end.
+``python -m tests.laws.crashes APPLICATION STATE SEED KILLS SHARDS PROCESSES`` ends when a run has come to its end.
 """
 
 from __future__ import annotations
@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import sys
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -18,18 +20,17 @@ import dataflows.connectors.jsonlines as jsonlines
 from dataflows.connectors import files
 from dataflows.connectors.kafka import outbox, part
 from dataflows.connectors.kafka.live import END, Live, Span
-from dataflows.connectors.kafka.topology import uses_kafka
+from dataflows.connectors.kafka.topology import reads_kafka, uses_kafka
 from dataflows.engine import Engine
 from dataflows.plan import plan
 from dataflows.prelude import StaticTable
 from dataflows.readers import file_readers, static_tables
-from dataflows.running import Job, run_here
+from dataflows.running import Job, WorkerFailed, run_here, run_processes
 from dataflows.source import Partition
 from dataflows.stage import Logic
 from models.application.load import load
 from models.application.resolved import Application
 
-NOW = 1_790_000_000_000_000
 POINTS: list[tuple[Any, str]] = [
     (Partition, "next_batch"), (Partition, "snapshot"), (part.RecordPart, "next_batch"), (part.RecordPart, "snapshot"),
     (jsonlines._Writer, "write_batch"), (jsonlines._Writer, "snapshot"), (outbox.Outbox, "send"), (outbox.Outbox, "flush"),
@@ -39,7 +40,7 @@ POINTS: list[tuple[Any, str]] = [
 
 def job_of(application: Application, state: Path | None, shards: int) -> Job:
     """A run to the end of its input, with short epochs and small reads."""
-    live = Live(lambda: NOW, lambda text: None, span=Span(end=END)) if uses_kafka(application) else None
+    live = Live(lambda: time.time_ns() // 1000, lambda text: None, span=Span(end=END)) if uses_kafka(application) else None
     return Job(application, shards, lambda: "now", live=live, epoch=timedelta(milliseconds=20), state=state)
 
 
@@ -70,31 +71,38 @@ def _counted(called: Callable[..., Any], left: list[int]) -> Callable[..., Any]:
     return counted
 
 
-def warm(application: Application) -> None:
-    """Have all kernels loaded before processes are forked from this one."""
-    if uses_kafka(application):
-        return
+def warm(application: Application, path: Path) -> None:
+    """Have all kernels loaded before processes are forked from this one; topics have their rows in files beside."""
+    if reads_kafka(application):
+        application = load(path.with_name("files.yaml"))
     compiled = plan(application)
     tables: dict[str, StaticTable] = static_tables(compiled)
     for _ in Engine(compiled, file_readers(compiled), tables).run():
         pass
 
 
-def main(path: Path, state: Path, seed: int, kills: int, shards: int) -> int:
+def main(path: Path, state: Path, seed: int, kills: int, shards: int, processes: int) -> int:
     """Run to the end; how often it was killed."""
     dice = random.Random(seed)
     application = load(path)
-    warm(application)
+    warm(application, path)
     killed = 0
     while True:
         after = int(dice.choice([10, 60, 400]) * dice.random()) + 1
         small_reads(dice)
+        worker = dice.randrange(processes) if killed < kills else -1
+        os.environ["TOCSIN_KILL"] = f"{worker} {after} {dice.randrange(1000)}"
         child = os.fork()
         if child == 0:
-            if killed < kills:
+            if killed < kills and processes == 1:
                 arm(after)
             try:
-                run_here(job_of(application, state, shards))
+                if processes == 1:
+                    run_here(job_of(application, state, shards))
+                else:
+                    _run_processes(job_of(application, state, shards), processes, path)
+            except WorkerFailed:
+                os.kill(os.getpid(), signal.SIGKILL)
             except BaseException as error:
                 print(f"{type(error).__name__}: {error}", file=sys.stderr, flush=True)
                 os._exit(1)
@@ -107,5 +115,16 @@ def main(path: Path, state: Path, seed: int, kills: int, shards: int) -> int:
         killed += 1
 
 
+def _run_processes(job: Job, processes: int, path: Path) -> None:
+    """Workers are ``tests.laws.crash_worker``, of which one is killed."""
+    start = subprocess.Popen
+
+    def popen(command: list[str], **more: Any) -> Any:
+        return start(["tests.laws.crash_worker" if word == "dataflows" else word for word in command], **more)
+
+    subprocess.Popen = popen  # type: ignore[misc, assignment]
+    run_processes(job, processes, [str(path), "--shards", str(job.shards), "--state", str(job.state)])
+
+
 if __name__ == "__main__":
-    print(main(Path(sys.argv[1]), Path(sys.argv[2]), *(int(text) for text in sys.argv[3:6])))
+    print(main(Path(sys.argv[1]), Path(sys.argv[2]), *(int(text) for text in sys.argv[3:7])))

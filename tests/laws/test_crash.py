@@ -26,9 +26,14 @@ def flags(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "flags.jsonl").read_text().splitlines()]
 
 
-def killed(path: Path, state: Path, seed: int, kills: int, shards: int) -> int:
+def unrecorded(folder: Path) -> list[dict[str, Any]]:
+    """Flags without the one wall-clock value."""
+    return [{name: value for name, value in flag.items() if name != "recordedtime"} for flag in flags(folder)]
+
+
+def killed(path: Path, state: Path, seed: int, kills: int, shards: int, processes: int = 1) -> int:
     """Run an application to its end in spite of kills; how often it was killed."""
-    command = [sys.executable, "-m", "tests.laws.crashes", str(path), str(state), *map(str, (seed, kills, shards))]
+    command = [sys.executable, "-m", "tests.laws.crashes", str(path), str(state), *map(str, (seed, kills, shards, processes))]
     done = subprocess.run(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return int(done.stdout)
@@ -44,6 +49,18 @@ def test_kills_change_nothing(seed: int, tmp_path: Path) -> None:
     (tmp_path / "flags.jsonl").unlink()
     assert killed(path, tmp_path / "state", seed, 6, 3) > 2
     assert flags(tmp_path) == whole
+
+
+@pytest.mark.parametrize("seed", range(examples(1)))
+def test_killed_workers_change_nothing(seed: int, tmp_path: Path) -> None:
+    """One of two workers is killed, which ends the run; it goes on with both."""
+    path = to_files(world(seed + 5, rows=120), tmp_path)
+    run_here(job_of(load(path), None, 3))
+    whole = unrecorded(tmp_path)
+    assert whole
+    (tmp_path / "flags.jsonl").unlink()
+    assert killed(path, tmp_path / "state", seed, 2, 3, 2)
+    assert unrecorded(tmp_path) == whole
 
 
 @pytest.mark.parametrize("seed", range(examples(3)))

@@ -1,0 +1,111 @@
+"""Laws 2, 3 and 4 on a broker: neither kills, drains nor silence change what is flagged."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dataflows.connectors.kafka.embedded import Broker
+from dataflows.connectors.kafka.live import END, Live, Span
+from dataflows.running import Job, run_here
+from models.application.resolved import Application
+from tests.kafka.read_back import flags_in, flags_of, placeless, structured_in, structured_of
+from tests.kafka.shop import filled, made, over_files, over_topics, rows
+from tests.kafka.test_live_run import QUICK, Running, payment
+from tests.laws.test_crash import killed
+from tests.laws.worlds import examples
+
+
+@pytest.mark.parametrize("seed", range(examples(1)))
+def test_kills_lose_nothing_and_change_nothing(seed: int, broker: Broker, tmp_path: Path) -> None:
+    """What a kill made be written twice has the same id and the same bytes; without those it is the run over files."""
+    partitions, changes = rows(600, seed + 1)
+    run_here(Job(over_files(tmp_path, partitions, changes), 3, lambda: "now"))
+    topics = filled(broker, partitions, changes)
+    over_topics(tmp_path, broker, topics)
+    assert killed(tmp_path / "topics.yaml", tmp_path / "state", seed, 5, 3) > 2
+    whole = flags_of(tmp_path / "flags.jsonl")
+    found: dict[bytes, object] = {}
+    flags = []
+    for message in broker.read(topics["flags"], 2, len(whole)):
+        headers = dict(message.headers() or [])
+        if headers["ce_type"] == b"tocsin.application.v1":
+            continue
+        content = (message.key(), message.value(), headers)
+        if headers["ce_id"] not in found:
+            flags.append(structured_of(message))
+        assert found.setdefault(headers["ce_id"], content) == content
+    assert placeless(flags) == whole
+
+
+class Kept(Running):
+    """A live run that saves its state."""
+
+    def __init__(self, application: Application, state: Path) -> None:
+        self.state = state
+        super().__init__(application)
+
+    def _run(self) -> None:
+        self.job = replace(self.job, state=self.state)
+        super()._run()
+
+
+@contextmanager
+def kept(application: Application, state: Path) -> Iterator[Kept]:
+    """A live run with state, drained at the end."""
+    run = Kept(application, state)
+    yield run
+    run.stop()
+    assert run.problem is None, run.problem
+
+
+@pytest.mark.parametrize("seed", range(examples(1)))
+def test_live_is_a_replay_without_what_came_too_late(seed: int, broker: Broker, tmp_path: Path) -> None:
+    """Bursts, silence and two drains; then a replay of the partitions without the events that silence made late."""
+    dice = random.Random(seed)
+    topics, state = made(broker), tmp_path / "state"
+    application = over_topics(tmp_path, broker, topics, QUICK)
+    sent: list[list[bytes]] = [[], [], []]
+    for _ in range(2):
+        with kept(application, state) as run:
+            for _ in range(3):
+                _burst(dice, broker, topics["payments"], sent)
+                run.until(lambda: _decided(broker, topics) == sum(map(len, sent)))
+    live = Live(lambda: time.time_ns() // 1000, lambda text: None, span=Span(end=END))
+    run_here(Job(application, 4, lambda: "now", live=live, state=state))
+    late = [event["data"] for event in structured_in(broker, topics["late"])]
+    silent = {(each["partition"], each["offset"]) for each in late if each["reason"] == "idle"}
+    assert silent
+    partitions = [[row for at, row in enumerate(part) if (number, at) not in silent] for number, part in enumerate(sent)]
+    run_here(Job(_prompt(over_files(tmp_path, partitions, [])), 4, lambda: "now"))
+    assert flags_in(broker, topics["flags"]) == flags_of(tmp_path / "flags.jsonl")
+
+
+def _burst(dice: random.Random, broker: Broker, topic: str, sent: list[list[bytes]]) -> None:
+    """Payments in some partitions, all of them flagged, most of them now and some long before."""
+    for number in dice.sample(range(3), dice.randint(1, 2)):
+        now = time.time_ns() // 1_000_000
+        batch = []
+        for at in range(dice.randint(1, 4)):
+            before = dice.choice([0, 0, 0, 3_000, 3_600_000])
+            batch.append(payment(100_000 * number + len(sent[number]) + at, f"c{dice.randrange(3)}", now + at - before, 300))
+        broker.send(topic, batch, number)
+        sent[number] += batch
+
+
+def _decided(broker: Broker, topics: dict[str, str]) -> int:
+    """How many payments are flagged or late."""
+    flags = [flag for flag in flags_in(broker, topics["flags"]) if flag["source"].endswith("/abroad")]
+    return len(flags) + len(structured_in(broker, topics["late"]))
+
+
+def _prompt(application: Application) -> Application:
+    """The application with the lateness of the live one."""
+    streams = {name: replace(stream, lateness=0) for name, stream in application.streams.items()}
+    return replace(application, streams=streams)
