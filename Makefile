@@ -29,7 +29,7 @@ bench: setup
 	$(VENV)/bin/python -m benchmarks
 
 soak: setup
-	TOCSIN_RANDOM=1 $(VENV)/bin/python -m pytest -q --ignore=tests/shared -m "soak or not soak"
+	TOCSIN_RANDOM=1 $(VENV)/bin/python -m pytest -q -m "soak or not soak"
 
 docs: setup
 	$(VENV)/bin/python -m pytest -q tests/docs

@@ -81,6 +81,7 @@ def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:
     # The decoders stand above the shards that keep their rows.
     from dataflows.connectors.kafka.records import RecordChunk
     from dataflows.connectors.typed import FrameChunk
+    from dataflows.decoding.avro import AvroChunk
     from dataflows.decoding.cloudevents import EventChunk, EventReader
     from dataflows.decoding.csv import CsvChunk
     from dataflows.decoding.debezium import DebeziumChunk
@@ -97,6 +98,8 @@ def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:
             return PlainChunk(state["rows"])
         case "arrow":
             return FrameChunk.restored(state, source.fields)
+        case "avro":
+            return AvroChunk.restored(state, source.fields)
         case "csv":
             return CsvChunk(rows_from(state), source.fields)
         case "cloudevents":

@@ -15,7 +15,9 @@ from dataflows.batch import AFTER_ALL
 from dataflows.changes import ChangeJudge
 from dataflows.connectors.files import KEPT, LONGEST, Block, Mark, behind, line_blocks, partitions_of
 from dataflows.connectors.kafka.reader import Place, RecordReader
+from dataflows.connectors.kafka.registry import Registries
 from dataflows.connectors.typed import parquet_blocks
+from dataflows.decoding.avro import Ask, AvroDecoder
 from dataflows.decoding.cloudevents import CloudEventsDecoder
 from dataflows.decoding.csv import CsvDecoder, csv_blocks
 from dataflows.decoding.debezium import DebeziumDecoder
@@ -119,8 +121,9 @@ def file_readers(plan: Plan) -> list[Reader]:
 def all_readers(plan: Plan, topics_of: TopicsOf) -> list[Reader]:
     """A reader for every partition of every source, in the order of partitions."""
     readers: list[Reader] = []
+    registries = Registries(plan.application.registries)
     for place, name in enumerate(plan.sources):
-        readers.extend(_readers_of(plan, name, place, topics_of))
+        readers.extend(_readers_of(plan, name, place, topics_of, registries))
     return readers
 
 
@@ -165,8 +168,10 @@ def _with_cut(decoded: Decoded, block: Block) -> Decoded:
     return replace(decoded, dead=sorted([*cut, *(d for d in decoded.dead if d.row not in block.cut)], key=lambda d: d.row))
 
 
-def decoder_of(source: Stream | Table, wanted: frozenset[str], first: frozenset[str]) -> Decoder:
-    """The decoder of a source's format."""
+def decoder_of(source: Stream | Table, wanted: frozenset[str], first: frozenset[str], ask: Ask | None = None) -> Decoder:
+    """The decoder of a source's format; ``ask`` gives the schemas of Avro."""
+    if ask is not None:
+        return AvroDecoder(source.fields, wanted, first, ask)
     match source.format:
         case "debezium":
             return DebeziumDecoder(source.fields, wanted, first, _rules(source))
@@ -188,7 +193,7 @@ def _rules(source: Stream | Table) -> ChangeRules:
     return ChangeRules(source.key, timed=source.time == TIME_FIELD, whole_before=source.before_full, is_table=False)
 
 
-def _readers_of(plan: Plan, name: str, place: int, topics_of: TopicsOf) -> Iterator[Reader]:
+def _readers_of(plan: Plan, name: str, place: int, topics_of: TopicsOf, registries: Registries) -> Iterator[Reader]:
     application = plan.application
     source: Stream | Table = application.streams[name] if name in application.streams else application.tables[name]
     if isinstance(source.input, FileInput):
@@ -200,7 +205,8 @@ def _readers_of(plan: Plan, name: str, place: int, topics_of: TopicsOf) -> Itera
         for topic, places in enumerate(topics_of(source.input)):
             for each in places:
                 judge, early = _judge(plan, source, place, partition_place(place, topic, each.number))
-                decoder = decoder_of(source, plan.wanted[name], early)
+                ask = registries.of(source.input.connection) if source.format == "avro" else None
+                decoder = decoder_of(source, plan.wanted[name], early, ask)
                 wait = source.wait if isinstance(source, Table) else 0
                 yield RecordReader(name, judge.partition, each.number, each, judge, decoder, source.idle_after, wait)
 

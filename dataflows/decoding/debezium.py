@@ -17,12 +17,14 @@ from dataflows.decoding.decoded import (
     NO_TIME,
     TIME,
     UNCHANGED,
+    Chunk,
     DeadRow,
     Decoded,
     RawRows,
     rows_from,
     rows_state,
 )  # fmt: skip
+from dataflows.decoding.framing import without_frame, without_frames
 from dataflows.decoding.images import Envelopes, ImageScanner, look_at
 from dataflows.decoding.json import raw_rows
 from dataflows.decoding.moments import MAX_TIME, MIN_TIME
@@ -59,6 +61,7 @@ class DebeziumDecoder:
 
     def decode(self, rows: RawRows) -> Decoded:
         """Decode whole records, in order."""
+        chunk, rows = DebeziumChunk(rows, self.reader), without_frames(rows)
         look = look_at(rows, self.row)
         found = Envelopes.scan(rows, look) if self.row.plain else Envelopes(len(rows))
         image = self.row.flat(rows, found, look) if look.is_flat else self.row.scan(rows.data, found.row, found.unchanged, look)
@@ -73,9 +76,11 @@ class DebeziumDecoder:
             image.known[np.ix_([name not in self.rules.key for name in image.scanner.declared], deleted)] = False
         elif not self.rules.whole_before:
             odd |= deleted
-        return self._finish(rows, found, image, before, odd)
+        return self._finish(rows, found, image, before, odd, chunk)
 
-    def _finish(self, rows: RawRows, found: Envelopes, image: Scanned, before: Scanned | None, odd: NDArray[np.bool_]) -> Decoded:
+    def _finish(
+        self, rows: RawRows, found: Envelopes, image: Scanned, before: Scanned | None, odd: NDArray[np.bool_], chunk: Chunk
+    ) -> Decoded:
         """Read what is left strictly, and put all together."""
         dead: list[DeadRow] = []
         is_change = np.ones(len(rows), np.bool_)
@@ -112,7 +117,7 @@ class DebeziumDecoder:
         if self.rules.is_table:
             columns[UNCHANGED] = Column(INT, np.where(found.op == _DELETE, 0, found.unchanged))
             columns[IS_TRUNCATION] = Column(BOOL, found.op == _TRUNCATE)
-        return Decoded(len(rows), columns, DebeziumChunk(rows, self.reader), dead)
+        return Decoded(len(rows), columns, chunk, dead)
 
     def _ends(self, change: Change, values: dict[str, Any]) -> bool:
         """Whether a record that is no change ends rows of a table; puts a tombstone's key into ``values``."""
@@ -171,7 +176,7 @@ class DebeziumChunk:
         return DebeziumChunk(replace(rows_from(state), keys=state.get("keys")), reader)
 
     def _read(self, row: int) -> tuple[dict[str, Any], Change, Bad | None]:
-        return self.reader.read(self.raw(row), self.rows.key(row))
+        return self.reader.read(without_frame(self.raw(row)), self.rows.key(row))
 
 
 def _own(rows: RawRows, chosen: NDArray[np.int64]) -> RawRows:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.decoding.decoded import PADDING, DeadRow, Decoded, RawRows, rows_state
+from dataflows.decoding.framing import without_frame, without_frames
 from dataflows.decoding.kernels_lines import line_ends
 from dataflows.decoding.scanned import Scanner
 from dataflows.decoding.strict import Bad, parse, values_of
@@ -26,7 +27,7 @@ class JsonChunk:
 
     def fields(self, row: int) -> dict[str, Any]:
         """All declared fields of a good row."""
-        return values_of(parse(self.raw(row), _top_keys(self.declared)), self.declared)[0]
+        return values_of(parse(without_frame(self.raw(row)), _top_keys(self.declared)), self.declared)[0]
 
     def raw(self, row: int) -> bytes:
         """The row's bytes."""
@@ -60,6 +61,7 @@ class JsonDecoder:
 
     def decode(self, rows: RawRows) -> Decoded:
         """Decode whole rows, in order."""
+        chunk, rows = JsonChunk(rows, self.declared), without_frames(rows)
         found = self.scanner.scan(rows.data, rows.start, rows.stop)
         dead: list[DeadRow] = []
         for row in np.flatnonzero(found.odd).tolist():
@@ -68,7 +70,7 @@ class JsonDecoder:
                 dead.append(DeadRow(row, bad.reason, bad.field, bad.detail))
                 values = {name: value for name, value in values.items() if name in self.first}
             found.put(row, values)
-        return Decoded(len(rows), found.columns(), JsonChunk(rows, self.declared), dead)
+        return Decoded(len(rows), found.columns(), chunk, dead)
 
     def _strictly(self, rows: RawRows, row: int) -> tuple[dict[str, Any], Bad | None]:
         try:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dataflows.decoding.decoded import Reason
+from dataflows.decoding.framing import without_frame
 from dataflows.decoding.moments import MAX_DATE, MAX_TIME, MIN_DATE, MIN_TIME
 from dataflows.decoding.strict import Bad, Number, check_text, convert
 from models.application.resolved import FieldSpec
@@ -178,7 +179,7 @@ def _value(
 def key_of(key: bytes | None) -> Any:
     """A record's key, None where it has none that is JSON: a key of another form only says nothing."""
     try:
-        return parse_record(key) if key else None
+        return parse_record(without_frame(key)) if key else None
     except Bad:
         return None
 

@@ -10,7 +10,10 @@ from typing import Any
 from models.application.nodes import Node
 from models.application.reader import Reader
 
-_SECRET = re.compile(r"password|secret|token|key\.pem|oauthbearer\.config|jaas")
+REGISTRY = "schema_registry"
+"""The key of a connection that says where the schemas of its topics are."""
+_SECRET = re.compile(r"password|secret|token|key\.pem|oauthbearer\.config|jaas|user\.info")
+_LOGIN = re.compile(r"//[^/@]+@")
 _VARIABLE = re.compile(r"\$\{(?:file:([^}]+)|([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?)\}")
 
 
@@ -18,14 +21,23 @@ def connections(reader: Reader, node: Node | None) -> dict[str, Node]:
     """Connections by name; their texts with ``${NAME}``, ``${NAME:-default}`` and ``${file:PATH}`` filled in."""
     found: dict[str, Node] = {}
     for name, entry in reader.named(node, "connection"):
-        if not entry.is_map or list(entry.map) != ["kafka"] or not entry.map["kafka"].is_map:
+        if not _is_connection(entry):
             reader.problems.add(
                 entry.position, f"expected a connection as {{kafka: {{bootstrap.servers: …}}}}; found {_shown(entry)}"
             )
+        elif REGISTRY in entry.map and (not entry.map[REGISTRY].is_map or "url" not in entry.map[REGISTRY].map):
+            given = entry.map[REGISTRY]
+            reader.problems.add(given.position, f"expected {REGISTRY} as {{url: …}}; found {_shown(given)}")
         else:
             _substitute(reader, entry)
         found[name] = entry
     return found
+
+
+def has_registry(reader: Reader, connection: str) -> bool:
+    """Whether a connection names its schema registry."""
+    entry = reader.connections.get(connection)
+    return entry is not None and entry.is_map and REGISTRY in entry.map
 
 
 def topic_of(reader: Reader, node: Node) -> tuple[str, str]:
@@ -57,7 +69,13 @@ def without_secrets(application: Any) -> Any:
 def _masked(value: Any, name: str = "") -> Any:
     if isinstance(value, dict):
         return {key: _masked(each, key) for key, each in value.items()}
-    return "***" if isinstance(value, str) and _SECRET.search(name) and not value.startswith("${") else value
+    if isinstance(value, str) and _SECRET.search(name) and not value.startswith("${"):
+        return "***"
+    return _LOGIN.sub("//***@", value) if isinstance(value, str) else value
+
+
+def _is_connection(entry: Node) -> bool:
+    return entry.is_map and {"kafka"} <= entry.map.keys() <= {"kafka", REGISTRY} and entry.map["kafka"].is_map
 
 
 def _shown(entry: Node) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from models.application import facts as fact_sections
 from models.application import sources
-from models.application.connections import connections, topic_of, without_secrets
+from models.application.connections import REGISTRY, connections, topic_of, without_secrets
 from models.application.derived import FlagStreams
 from models.application.errors import Problems
 from models.application.features import FactReader, with_event_fields
@@ -74,7 +74,8 @@ def load(
     return replace(
         found,
         features={name: with_event_fields(f, reads) if f.event else f for name, f in features.items()},
-        connections=settings(reader.connections),
+        connections=settings(reader.connections, "kafka"),
+        registries={name: found for name, found in settings(reader.connections, REGISTRY).items() if found},
     )
 
 
@@ -96,12 +97,12 @@ def refuse_kafka(application: Application, *, sinks: bool = True) -> list[str]:
     return found
 
 
-def settings(connections: Mapping[str, Node]) -> dict[str, dict[str, str]]:
-    """The settings of each connection as text."""
+def settings(connections: Mapping[str, Node], part: str) -> dict[str, dict[str, str]]:
+    """The settings of one part of each connection as text."""
     found: dict[str, dict[str, str]] = {}
     for name, entry in connections.items():
-        kafka = entry.map.get("kafka") if entry.is_map else None
-        found[name] = {key: value.text or "" for key, value in kafka} if kafka is not None and kafka.is_map else {}
+        given = entry.map.get(part) if entry.is_map else None
+        found[name] = {key: value.text or "" for key, value in given} if given is not None and given.is_map else {}
     return found
 
 

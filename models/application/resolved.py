@@ -329,6 +329,7 @@ class Application:
     sha256: str = ""
     flags_of: Mapping[str, Stream] = field(default_factory=dict)
     connections: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    registries: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
 
     def stream(self, name: str) -> Stream:
         """A stream of events, or of a pattern's flags."""

@@ -121,7 +121,13 @@ _TYPES: dict[str, dict[str, Any]] = {
         "name": {"type": "string", "pattern": "^[a-z][a-z0-9_-]*$"},
         "version": _SCALAR,
         "include": {"type": "array", "items": _TEXT},
-        "connections": {"type": "object", "additionalProperties": {"type": "object", "required": ["kafka"]}},
+        "connections": {
+            "type": "object",
+            "additionalProperties": {
+                "type": "object", "required": ["kafka"], "additionalProperties": False,
+                "properties": {"kafka": {"type": "object"}, "schema_registry": {"type": "object", "required": ["url"]}},
+            },
+        },
         "params": lambda: {"type": "object", "additionalProperties": {"anyOf": [_NUMBER, _section("param", required=("value",))]}},
         "streams": _named("stream", required=("fields",)),
         "tables": _named("table", required=("fields", "key")),

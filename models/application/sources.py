@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from models.application.connections import topic_of
+from models.application.connections import REGISTRY, has_registry, topic_of
 from models.application.keys import not_in_this_version
 from models.application.nodes import Node
 from models.application.reader import Reader
@@ -22,7 +22,8 @@ _SUFFIXES = {".jsonl": "json", ".json": "json", ".ndjson": "json", ".csv": "csv"
 _TYPES = ("string", "bool", "int", "float", "decimal", "timestamp", "date", "list")
 UNKNOWN = Type(Kind.NULL)
 """The type of a field whose type cannot be read: it fits everywhere, so that one mistake is told once."""
-_FORMATS = ("json", "csv", "parquet", "debezium", "cloudevents")
+_TABLE_FORMATS = ("json", "csv", "parquet", "debezium")
+_FORMATS = (*_TABLE_FORMATS, "cloudevents", "avro")
 _ATTRIBUTES = (
     "subject", "datacontenttype", "dataschema", "partitionkey", "sequence", "correlationid", "causationid", "dedupkey", "severity",
     "ruleset", "runmode", "expirytime", "recordedtime", "traceparent", "tracestate",
@@ -48,7 +49,7 @@ def tables(reader: Reader, node: Node | None, inputs: dict[str, str]) -> dict[st
     for place, (name, entry) in enumerate(reader.named(node, "table")):
         values = reader.section(entry, "table")
         source = _input(reader, values.get("from"), inputs.get(name))
-        format_ = _format(reader, values.get("format"), source, _FORMATS[:-1])
+        format_ = _format(reader, values.get("format"), source, _TABLE_FORMATS)
         fields = _fields(reader, values.get("fields"), entry)
         key = reader.names(values.get("key"), "key")
         if not key:
@@ -321,12 +322,20 @@ def _input(reader: Reader, node: Node | None, given: str | None) -> Input | None
     return FileInput(tuple(reader.path(place, text) for text in texts), as_partitions=as_ == "partitions")
 
 
+def _check_avro(reader: Reader, node: Node, source: Input | None) -> None:
+    """Avro comes from topics, and its schemas from their connection's registry."""
+    if isinstance(source, FileInput):
+        reader.problems.add(node.position, not_in_this_version("'avro' of files, which is read from topics,"))
+    elif isinstance(source, KafkaInput) and not has_registry(reader, source.connection):
+        expected = f"expected {REGISTRY}: {{url: …}} in connection {source.connection!r} for the schemas of format avro; found none"
+        reader.problems.add(node.position, expected)
+
+
 def _format(reader: Reader, node: Node | None, source: Input | None, formats: tuple[str, ...] = _FORMATS) -> Format:
     default = "json"
     if isinstance(source, FileInput):
         path = source.globs[0].removesuffix(".gz")
         default = _SUFFIXES.get(Path(path).suffix, "json")
-    if node is not None and node.text == "avro":
-        reader.problems.add(node.position, not_in_this_version(repr(node.text)))
-        return "json"
+    if node is not None and node.text == "avro" and "avro" in formats:
+        _check_avro(reader, node, source)
     return reader.choice(node, "format", formats, default)  # type: ignore[return-value]

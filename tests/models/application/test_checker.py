@@ -148,6 +148,7 @@ CASES = [
     (TOP, 'flags: {too: {file: x}}', ["7:9: unknown key of flags 'too'… (did you mean to?)"]),
     (TOP, 'flags: {to: {kafka: main/x}}', ["7:21: unknown connection 'main'; there is none"]),
     (TOP, "connections: {main: {kafka: {bootstrap.servers: '${NOPE_X}'}}}", ['7:49: expected the environment variable NOPE_X; it is not set']),
+    (TOP, 'connections: {main: {kafka: {}, schema_registry: {ur: x}}}', ['7:50: expected schema_registry as {url: …}; found {ur}']),
     (TOP, 'connections: {main: {kafk: {}}}', ['7:21: expected a connection as {kafka: {bootstrap.servers: …}}; found {kafk}']),
     (TOP, "connections: {main: {kafka: {bootstrap.servers: '${file:/nope}'}}}", ['7:49: /nope: cannot be read: No such file or directory']),
     (TOP, 'include: [nope/*.yaml]', ["7:11: include 'nope/*.yaml': no such file; paths are relative to app.yaml"]),
@@ -156,8 +157,8 @@ CASES = [
     (TOP, 'name: again', ["7:1: key 'name' stands twice; expected it once"]),
     # stream
     (STREAM, "from: {schedule: '0 2 * * *'}", ["6:12: 'schedule' is not in this version"]),
-    (STREAM, 'format: avro', ["6:13: 'avro' is not in this version"]),
-    (STREAM, 'format: jsn', ["6:13: expected format as one of json, csv, parquet, debezium, cloudevents; found 'jsn' (did you mean json?)"]),
+    (STREAM, 'format: avro\n    from: {file: a.avro}', ["6:13: 'avro' of files, which is read from topics, is not in this version"]),
+    (STREAM, 'format: jsn', ["6:13: expected format as one of json, csv, parquet, debezium, cloudevents, avro; found 'jsn' (did you mean json?)"]),
     (STREAM, 'from: tx.jsonl', ["6:11: expected from as {file: PATH} or {kafka: CONNECTION/TOPIC}; found 'tx.jsonl'"]),
     (STREAM, 'from: {file: a, kafka: b}', ['6:11: expected one of file, files and kafka in from; found file and kafka']),
     (STREAM, 'from: {fil: a}', ["6:12: unknown key of from 'fil'… (did you mean file?)"]),
