@@ -12,7 +12,7 @@ from dataflows.judge import Judged
 
 @dataclass(slots=True)
 class Counts:
-    """Counters of one process: ``rows`` by source; others by (source, reason) or (pattern, kind).
+    """Counters of one process, by source or pattern; ``late``, ``dead`` and ``other`` by ``SOURCE REASON``.
 
     reached: the bound (microseconds) that each source has come to, while it is read.
     """
@@ -26,6 +26,7 @@ class Counts:
     flags: Counter[str] = field(default_factory=Counter)
     suppressed: Counter[str] = field(default_factory=Counter)
     guarded: Counter[str] = field(default_factory=Counter)
+    hits: Counter[str] = field(default_factory=Counter)
     other: Counter[str] = field(default_factory=Counter)
     reached: dict[str, int] = field(default_factory=dict)
 
@@ -35,7 +36,8 @@ class Counts:
         self.bytes[source] += judged.bytes
         self.filtered[source] += judged.filtered
         self.duplicates[source] += judged.duplicates
-        self.late[source] += len(judged.late)
+        for late in judged.late:
+            self.late[f"{source} {late.reason}"] += 1
         for row in judged.dead:
             self.dead[f"{source} {row.reason}"] += 1
         for name, count in judged.counts.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import NamedTuple
 
 import bytewax.operators as op
@@ -20,6 +21,7 @@ from dataflows.sinks import Sinks
 from dataflows.source import Keeping, Opener, Partitions
 from dataflows.stage import Logic, shard_names
 from dataflows.steps import SOURCE, Plan
+from dataflows.timed import Timed
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,7 @@ def build(plan: Plan, io: Connectors, shards: int = 16) -> Dataflow:
     flow = Dataflow(plan.application.name)
     turns = op.input("read", flow, Partitions(io.readers, io.parts, io.draining, io.keeping))
     passed: dict[int, Stream[Passed]] = {SOURCE: op.map("prepare", turns, _prepare(plan, io))}
+    written = partial(Timed, observed=io.sinks.observed)
     hits = []
     for stage in plan.stages:
         arriving = [
@@ -66,16 +69,18 @@ def build(plan: Plan, io: Connectors, shards: int = 16) -> Dataflow:
     late = op.flat_map("late_events", turns, lambda turn: io.sinks.late_of(turn.source, turn.judged))
     if hits:
         found = op.merge("hits", *hits)
-        op.output("flags", op.flat_map("flag", found, lambda done: io.sinks.flags_of(done[1])), io.sinks.flags)
+        op.output("flags", op.flat_map("flag", found, lambda done: io.sinks.flags_of(done[1])), written(io.sinks.flags))
         late = op.merge("all_late", late, op.flat_map("late_flags", found, lambda done: io.sinks.late_flags_of(done[1])))
-    op.output("late", late, io.sinks.late)
-    op.output("dead", op.flat_map("dead_letters", turns, lambda turn: io.sinks.dead_of(turn.judged)), io.sinks.dead_letters)
+    op.output("late", late, written(io.sinks.late))
+    dead = op.flat_map("dead_letters", turns, lambda turn: io.sinks.dead_of(turn.judged))
+    op.output("dead", dead, written(io.sinks.dead_letters))
     return flow
 
 
 def _prepare(plan: Plan, io: Connectors) -> Callable[[Turn], Passed]:
     def prepare(turn: Turn) -> Passed:
         judged = turn.judged
+        io.sinks.observed.read(turn.partition, judged)
         bound = CLOSED if judged.done else Bound(judged.bound, turn.partition, judged.offset)
         rows = []
         if judged.batch is not None:
@@ -105,7 +110,8 @@ def _shard(plan: Plan, stage: int, io: Connectors, shards: int) -> Callable[[byt
     evidence = EvidenceMaker(plan.application, {reader.partition: reader.number for reader in io.readers})
 
     def start(state: bytes | None) -> Logic:
-        return Logic(Shard(plan, plan.stages[stage], heard, evidence), state, saves=io.keeping is not None)
+        shard = Shard(plan, plan.stages[stage], heard, evidence)
+        return Logic(shard, io.sinks.observed, state, saves=io.keeping is not None)
 
     return start
 

@@ -135,6 +135,11 @@ def sender_of(shards: int, stage: int, shard: int) -> int:
     return _AFTER_PARTITIONS + stage * shards + shard
 
 
+def stage_of(sender: int, shards: int) -> tuple[int, int]:
+    """The stage and the shard that send under a number."""
+    return divmod(sender - _AFTER_PARTITIONS, shards)
+
+
 def senders(plan: Plan, stage: int, readers: Sequence[Reader], shards: int) -> list[int]:
     """Everybody who may send rows to a stage."""
     found: list[int] = []

@@ -20,6 +20,7 @@ from dataflows.connectors.kafka.topology import Topology
 from dataflows.counts import Counts
 from dataflows.detect import Connectors, build
 from dataflows.engine import Reader
+from dataflows.observed import Observed
 from dataflows.panics import without_panics
 from dataflows.plan import plan
 from dataflows.readers import all_readers, static_tables
@@ -62,7 +63,8 @@ class Job:
     """What to run: an application, its number of virtual shards, the clock for ``recordedtime``, and who watches.
 
     ``live``: what Kafka needs; ``epoch``: how often everything before a moment counts as done; ``state``: the directory where that
-    is saved, None where nothing is; ``draining`` turns true when the run is to stop as it stands.
+    is saved, None where nothing is; ``draining`` turns true when the run is to stop as it stands; ``clock``: seconds since 1970 for
+    metrics, and ``observe`` is told what they are read off.
     """
 
     application: Application
@@ -73,6 +75,8 @@ class Job:
     epoch: timedelta = EPOCH
     state: Path | None = None
     draining: Callable[[], bool] = lambda: False
+    clock: Callable[[], float] = lambda: 0.0
+    observe: Callable[[Observed], None] = lambda observed: None
 
     def stopping(self) -> bool:
         """Whether the run is to stop as it stands."""
@@ -148,7 +152,8 @@ def _opened(job: Job) -> AbstractContextManager[StateDirectory | None]:
 
 
 def _sinks(job: Job, folder: Path) -> Sinks:
-    return Sinks(job.application, job.now, folder if job.state is None else job.state, job.live, kept=job.state is not None)
+    kept = job.state is not None
+    return Sinks(job.application, job.now, folder if job.state is None else job.state, job.live, job.clock, kept=kept)
 
 
 def _resumed(state: StateDirectory | None) -> Resumed:
@@ -206,8 +211,10 @@ def _flow(job: Job, sinks: Sinks, resumed: Resumed, cluster: tuple[list[str], in
 
     compiled = plan(job.application)
     joined = resumed.joined(compiled)
-    topology = None if job.live is None else Topology(job.application, job.live, joined)
+    job.observe(sinks.observed)
+    topology = None if sinks.live is None else Topology(job.application, sinks.live, joined)
     if topology is not None:
+        sinks.observed.lags.append(topology.behind)
         if not topology.ask():
             return
         if cluster is None or cluster[1] == 0:
@@ -215,6 +222,8 @@ def _flow(job: Job, sinks: Sinks, resumed: Resumed, cluster: tuple[list[str], in
     readers = all_readers(compiled, topology.places if topology is not None else lambda input_: [])
     _same_files(readers, resumed, job)
     parts = {} if topology is None else topology.parts(readers, resumed.topics)
+    places = {reader.partition: (reader.source, reader.number) for reader in readers}
+    sinks.observed.begin(places, len(compiled.stages), job.shards)
     keeping = None if job.state is None else Keeping(joined)
     flow = build(compiled, Connectors(readers, static_tables(compiled), sinks, parts, job.stopping, keeping), job.shards)
     recovery = None if job.state is None else RecoveryConfig(str(recovery_of(job.state)))  # type: ignore[no-untyped-call]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from dataflows.connectors.kafka.outbox import Outbox
 from dataflows.connectors.kafka.sink import KafkaSink
 from dataflows.counts import Counts
 from dataflows.judge import Dead, Judged, Late
+from dataflows.observed import Observed
 from dataflows.operators.canonical import key_values
 from dataflows.shard import Found, Outcome
 from models.application.resolved import Application
@@ -32,18 +34,20 @@ _STDOUT = Path("/dev/stdout")
 class Sinks:
     """The outputs of one run; ``now`` gives the wall-clock time for ``recordedtime``; ``live``: what a run on Kafka is given.
 
+    clock: seconds since 1970, for what is observed;
     folder: for flags that wait for standard output; kept: what a run saves is kept, and so must be what it wrote.
     """
 
     def __init__(
         self, application: Application, now: Callable[[], str], folder: Path | None = None, live: Live | None = None,
-        *, kept: bool = False,
+        clock: Callable[[], float] = lambda: 0.0, *, kept: bool = False,
     ) -> None:  # fmt: skip
         self.application = application
         self.now = now
-        self.live = live
         self.kept = kept
         self.counts = Counts()
+        self.observed = Observed(self.counts, clock)
+        self.live = None if live is None else replace(live, failed=self.observed.failed)
         self.builders = {pattern.name: FlagBuilder(application, pattern) for pattern in application.patterns.values()}
         self.outboxes: dict[str, Outbox] = {}
         outputs = application.outputs
@@ -70,11 +74,15 @@ class Sinks:
         """A shard's hits as flags; patterns that are only parts of others give none."""
         for name, count in outcome.suppressed.items():
             self.counts.suppressed[name] += count
+            self.counts.hits[name] += count
         for name, count in outcome.guarded.items():
             self.counts.guarded[name] += count
+            self.counts.hits[name] += count
         for found in outcome.hits:
+            self.counts.hits[found.pattern.name] += 1
             if found.pattern.mode != "part" and not found.hit.late:
                 self.counts.flags[found.pattern.name] += 1
+                self.observed.flagged(found.pattern.name, found.hit.moment)
                 flag = self.flag(found)
                 yield flag["partitionkey"], binary(flag) if isinstance(self.flags, KafkaSink) else orjson.dumps(flag)
 

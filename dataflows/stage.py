@@ -7,6 +7,7 @@ from functools import cache
 
 from bytewax.operators import StatefulBatchLogic
 
+from dataflows.observed import Observed
 from dataflows.shard import Item, Outcome, Shard
 from models.values.packed import of_version, versioned
 
@@ -19,21 +20,30 @@ _BALANCE = 64
 class Logic(StatefulBatchLogic[Item, Outcome, bytes]):
     """One shard of one stage; Bytewax calls it with all items of an activation. ``saves``: whether snapshots are kept."""
 
-    def __init__(self, shard: Shard, state: bytes | None = None, *, saves: bool = False) -> None:
+    def __init__(self, shard: Shard, observed: Observed, state: bytes | None = None, *, saves: bool = False) -> None:
         self.shard = shard
         self.saves = saves
         self.saved: bytes | None = None
+        self.observed = observed
+        self.seconds = observed.shard(shard.stage.index, shard)
         if state:
             shard.restore(of_version(VERSION, "a shard", state))
 
     def on_batch(self, values: list[Item]) -> tuple[Iterable[Outcome], bool]:
         """Take rows and bounds; one outcome."""
-        return [self.shard.take(values)], StatefulBatchLogic.RETAIN
+        begun = self.observed.clock()
+        outcome = self.shard.take(values)
+        self.seconds.add(self.observed.clock() - begun)
+        return [outcome], StatefulBatchLogic.RETAIN
 
     def snapshot(self) -> bytes:
         """All state. Bounds alone make no new one: after a restart every sender tells its bound again."""
-        if not self.saves:
-            return b""
+        begun = self.observed.clock()
+        saved = self._saved() if self.saves else b""
+        self.observed.snapshot(begun)
+        return saved
+
+    def _saved(self) -> bytes:
         if self.saved is None or self.shard.changed:
             self.saved = versioned(VERSION, "a shard", self.shard.snapshot())
             self.shard.changed = False

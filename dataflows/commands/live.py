@@ -26,7 +26,7 @@ def live_of(application: Application, begin: str | None, end: str | None, draini
         return None
     last = END if end == END or (end is None and not reads_kafka(application)) else _time(end, "--to")
     span = Span(_time(begin, "--from"), {}, last)
-    return Live(lambda: time.time_ns() // 1000, _say, draining, span)
+    return Live(lambda: time.time_ns() // 1000, say, draining, span)
 
 
 def _time(text: str | None, option: str) -> int | None:
@@ -41,5 +41,6 @@ def _time(text: str | None, option: str) -> int | None:
     return round((found - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1_000_000)
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
+    """Tell the user something beside the results."""
     print(message, file=sys.stderr, flush=True)

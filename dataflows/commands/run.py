@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dataflows.commands.listening import Listen
 from dataflows.commands.options import Application, Inputs, Json, Overlays, Params, pairs
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def run(
     state: Annotated[
         Path | None, typer.Option(envvar="TOCSIN_STATE", help="Save state here, and go on from what is saved.", metavar="DIR")
     ] = None,
+    listen: Listen = None,
     as_json: Json = False,
     worker: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -37,7 +39,8 @@ def run(
     Example: tocsin run examples/card-fraud/app.yaml --input payments=payments.jsonl
     """
     from dataflows.commands.failures import UserError
-    from dataflows.commands.live import live_of
+    from dataflows.commands.listening import listening
+    from dataflows.commands.live import live_of, say
     from dataflows.commands.stop import Stop
     from dataflows.running import Job, run_worker
     from models.application.load import load, without_source
@@ -48,16 +51,20 @@ def run(
     if processes > shards:
         raise UserError(f"expected at least as many shards as processes; found --shards {shards} and --processes {processes}")
     stop = Stop()
-    job = Job(loaded, shards, now, live=live_of(loaded, from_, to, stop.asked), state=state, draining=stop.asked)
+    live = live_of(loaded, from_, to, stop.asked)
+    job = Job(loaded, shards, now, live=live, state=state, draining=stop.asked, clock=time.time)
+    number = int(worker.partition("|")[0]) if worker is not None else 0
     # A run over files that saves no state has nothing to stop for: it is interrupted.
-    with stop.listening() if job.live is not None or state is not None else nullcontext():
+    stopping = stop.listening() if job.live is not None or state is not None else nullcontext()
+    with stopping, listening(loaded, listen, number, say) as observe:
+        job = replace(job, observe=observe)
         if worker is not None:
             run_worker(job, worker)
             return
         arguments = [str(application), "--shards", str(shards)]
         arguments += [f"--param={text}" for text in param or []] + [f"--input={text}" for text in input or []]
         arguments += [f"--with={path}" for path in with_ or []]
-        given = {"--from": from_, "--to": to, "--state": state}
+        given = {"--from": from_, "--to": to, "--state": state, "--listen": listen}
         arguments += [f"{name}={value}" for name, value in given.items() if value]
         _run(job, processes, arguments, as_json=as_json)
 

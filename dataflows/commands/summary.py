@@ -36,7 +36,8 @@ def _source(counts: Counts, name: str) -> tuple[str, ...]:
     dead = f"{sum(reasons.values()):,}"
     if reasons:
         dead += f" ({', '.join(f'{reason} {n:,}' for reason, n in sorted(reasons.items()))})"
-    numbers = (counts.rows[name], counts.filtered[name], counts.late[name], counts.duplicates[name])
+    late = sum(n for key, n in counts.late.items() if key.partition(" ")[0] == name)
+    numbers = (counts.rows[name], counts.filtered[name], late, counts.duplicates[name])
     return name, *(f"{number:,}" for number in numbers), dead
 
 

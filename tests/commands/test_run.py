@@ -65,7 +65,7 @@ def test_counts_for_machines(app: Path, capfd: pytest.CaptureFixture[str], proce
     app.write_text(APPLICATION + "flags: {to: {file: flags.jsonl}}\n")
     assert command(["run", str(app), "--json", "--processes", processes, "--shards", "4", "--param", "least=8"]) == 0
     found = json.loads(capfd.readouterr().out)
-    assert found["rows"] == {"tx": 8} and found["filtered"] == {"tx": 1} and found["late"] == {"tx": 1}
+    assert found["rows"] == {"tx": 8} and found["filtered"] == {"tx": 1} and found["late"] == {"tx lateness": 1}
     assert found["duplicates"] == {"tx": 1} and found["dead"] == {"tx type": 1}
     assert found["flags"] == {"big": 1} and found["suppressed"] == {"big": 1} and found["guarded"] == {"big": 1}
     assert len((app.parent / "flags.jsonl").read_text().splitlines()) == 1

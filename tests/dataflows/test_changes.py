@@ -61,7 +61,7 @@ def run(folder: Path, when: str, options: str = "before: full", records: list[An
     (folder / "app.yaml").write_text(APPLICATION.format(when=when, options=options))
     counts = run_here(Job(load(folder / "app.yaml"), 2, lambda: "now"))
     assert not counts.dead
-    assert not counts.late["accounts"]
+    assert not counts.late["accounts lateness"]
     flags = [json.loads(line) for line in (folder / "flags.jsonl").read_bytes().splitlines()]
     return [flag["data"]["evidence"][0]["offset"] for flag in flags]
 

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,12 +29,12 @@ PATIENCE = 60
 class Running:
     """A live run in a thread."""
 
-    def __init__(self, application: Application) -> None:
+    def __init__(self, application: Application, **more: Any) -> None:
         self.said: list[str] = []
         self.stopping = False
         self.problem: BaseException | None = None
         live = Live(lambda: time.time_ns() // 1000, self.said.append, lambda: self.stopping, Span())
-        self.job = Job(application, 4, lambda: "now", live=live, epoch=timedelta(milliseconds=100))
+        self.job = Job(application, 4, lambda: "now", live=live, epoch=timedelta(milliseconds=100), **more)
         self.thread = threading.Thread(target=self._run, daemon=True)
         self.thread.start()
 

@@ -12,7 +12,7 @@ from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaExcepti
 
 from dataflows.connectors.kafka.connection import Connection
 from dataflows.connectors.kafka.live import Live
-from dataflows.connectors.kafka.reasons import KafkaProblem, explain
+from dataflows.connectors.kafka.reasons import KafkaProblem, explain, kind_of
 
 MOST = 50_000
 """Messages taken from the client at once."""
@@ -111,6 +111,12 @@ class TopicConsumer:
             except KafkaException as error:
                 self._say(f"progress of group {self.group!r} cannot be committed: {error.args[0].str()}")
 
+    def behind(self) -> Iterator[tuple[str, int, int]]:
+        """Records that each partition's readers have not taken yet, where the client knows."""
+        for number, lag in self.lag.copy().items():
+            if lag >= 0 and number in self.logs:
+                yield self.topic, number, lag + len(self.logs[number].waiting)
+
     def close(self) -> None:
         """Leave the broker."""
         if self.consumer is not None:
@@ -180,6 +186,7 @@ class TopicConsumer:
             log.paused = False
 
     def _error(self, error: KafkaError) -> None:
+        self.live.failed(kind_of(error))
         message, _ = explain(error, self.connection.name, self.connection.servers)
         if error.code() in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._SSL):
             self.down = message

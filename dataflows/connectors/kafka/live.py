@@ -23,12 +23,16 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Live:
-    """``clock`` gives microseconds since 1970; ``say`` tells the user; ``draining`` turns true when the run is to stop."""
+    """``clock`` gives microseconds since 1970; ``say`` tells the user; ``draining`` turns true when the run is to stop.
+
+    ``failed`` counts errors of a client by their kind.
+    """
 
     clock: Callable[[], int]
     say: Callable[[str], None]
     draining: Callable[[], bool] = lambda: False
     span: Span = Span()
+    failed: Callable[[str], None] = lambda kind: None
 
     @property
     def endless(self) -> bool:

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from dataflows.connectors.kafka.connection import Connection
 from dataflows.connectors.kafka.live import Live
-from dataflows.connectors.kafka.reasons import KafkaProblem, explain
+from dataflows.connectors.kafka.reasons import KafkaProblem, explain, kind_of
 from models.events.cloudevents import Record
 
 _SLICE = 0.5
@@ -86,6 +86,7 @@ class Outbox:
             raise self.failed
 
     def _error(self, error: KafkaError) -> None:
+        self.live.failed(kind_of(error))
         self.reason, _ = explain(error, self.connection.name, self.connection.servers)
         if error.fatal():
             self.failed = KafkaProblem(f"{self.reason}. The producer cannot go on: start again")

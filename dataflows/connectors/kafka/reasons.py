@@ -35,6 +35,11 @@ def explain(error: KafkaError, connection: str, servers: str) -> tuple[str, bool
     return f"{where}: {_short(text)}", True
 
 
+def kind_of(error: KafkaError) -> str:
+    """A client's error as a metric names it, such as ``kafka_transport``."""
+    return f"kafka_{error.name().strip('_').lower()}"
+
+
 def unencrypted(connection: str, servers: str) -> str:
     """The message for a broker that does not answer an unencrypted request."""
     return (

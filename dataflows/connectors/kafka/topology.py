@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bytewax.inputs import StatefulSourcePartition
 
@@ -69,6 +69,11 @@ class Topology:
         for name in gone:
             self.live.say(f"{name}: the saved state knows this partition, and its topic does not have it any more; it is left out")
         return {**{name: self._opener(group) for name, group in shared.items()}, **dict.fromkeys(gone, _gone)}
+
+    def behind(self) -> Iterator[tuple[str, int, int]]:
+        """Records that were not taken yet, by topic and partition."""
+        for consumer in self.consumers.topics():
+            yield from consumer.behind()
 
     def close(self) -> None:
         """Leave the brokers."""

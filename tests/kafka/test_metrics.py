@@ -1,0 +1,156 @@
+"""Metrics of a live run: every name with its labels, health, and readiness."""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dataflows.connectors.kafka.embedded import Broker
+from dataflows.counts import Counts
+from dataflows.health import STALLED, Server, health, readiness
+from dataflows.metrics import Metrics
+from dataflows.observed import Observed
+from models.application.load import load
+from tests.kafka.read_back import flags_in, structured_in
+from tests.kafka.shop import made, over_topics
+from tests.kafka.test_live_run import QUICK, Running, payment
+
+NAMES = {
+    "tocsin_events_total": {"stream"},
+    "tocsin_filtered_total": {"stream"},
+    "tocsin_dead_letters_total": {"stream", "reason"},
+    "tocsin_late_total": {"stream", "reason"},
+    "tocsin_watermark_seconds": {"stage"},
+    "tocsin_watermark_lag_seconds": {"stream"},
+    "tocsin_bound_seconds": {"stream", "partition"},
+    "tocsin_watermark_holder": {"stage", "stream", "partition"},
+    "tocsin_consumer_lag": {"topic", "partition"},
+    "tocsin_batch_rows_bucket": {"le"},
+    "tocsin_batch_seconds_bucket": {"stage", "le"},
+    "tocsin_keys": {"stage"},
+    "tocsin_state_bytes": {"stage"},
+    "tocsin_hits_total": {"pattern"},
+    "tocsin_flags_total": {"pattern", "mode"},
+    "tocsin_suppressed_total": {"pattern", "reason"},
+    "tocsin_guarded_total": {"pattern"},
+    "tocsin_flag_latency_seconds_bucket": {"pattern", "le"},
+    "tocsin_epoch_age_seconds": set(),
+    "tocsin_snapshot_seconds_bucket": {"le"},
+}
+"""Of contracts.md, what a run of this version has; ``tocsin_errors_total`` has a test of its own."""
+CHANGED = {
+    **QUICK,
+    "suppress: {debounce: 20s}": "suppress: {cooldown: 20s}",
+    "when: abroad and amount > 90": "when: abroad and amount > 90, guard: amount < 301",
+    "    id: id\n": "    id: id\n    where: amount < 1000\n",
+}
+
+
+def scraped(server: Server, path: str = "/metrics") -> tuple[int, str]:
+    """Status and text of an answer."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{server.port}{path}", timeout=10) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def samples(text: str) -> dict[str, dict[frozenset[tuple[str, str]], float]]:
+    """Samples by name, then labels."""
+    from prometheus_client.parser import text_string_to_metric_families
+
+    found: dict[str, dict[frozenset[tuple[str, str]], float]] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found.setdefault(sample.name, {})[frozenset(sample.labels.items())] = sample.value
+    return found
+
+
+def test_every_metric_is_there_with_its_labels(broker: Broker, tmp_path: Path) -> None:
+    """Of a run that saw late, dead, filtered, guarded and suppressed rows; who holds the watermark is told by name."""
+    topics = made(broker)
+    application = over_topics(tmp_path, broker, topics, CHANGED)
+    servers: list[Server] = []
+    run = Running(application, clock=time.time, observe=lambda observed: servers.append(Server(Metrics(application, observed), "127.0.0.1", 0)))
+    now = time.time_ns() // 1_000_000
+    rows = [payment(number, "c1", now + number, 250 + 20 * number) for number in range(6)]
+    rows += [payment(9, "c1", now, 5000), json.dumps({"id": 1}).encode(), payment(10, "c1", now - 3_600_000, 95)]
+    broker.send(topics["payments"], rows * 3)
+    flags_in(broker, topics["flags"], 8)
+    structured_in(broker, topics["late"], 1)
+    server = servers[0]
+    run.until(lambda: scraped(server, "/readyz")[0] == 200)
+    run.until(lambda: "tocsin_consumer_lag{" in scraped(server)[1])
+    found = samples(scraped(server)[1])
+    labels = {name: {key for each in values for key, _ in each} for name, values in found.items()}
+    assert {name: labels.get(name) for name in NAMES} == NAMES
+    assert found["tocsin_events_total"][frozenset({("stream", "payments")})] == len(rows) * 3
+    assert found["tocsin_dead_letters_total"][frozenset({("stream", "payments"), ("reason", "missing")})] == 3
+    assert set(found["tocsin_suppressed_total"]) == {frozenset({("pattern", "burst"), ("reason", "cooldown")})}
+    holders = [dict(each) for each in found["tocsin_watermark_holder"]]
+    assert {each["stream"] for each in holders} <= {"payments", "customers"}
+    assert len({each["stage"] for each in holders}) == len(holders)
+    assert scraped(server, "/healthz") == (200, "running\n")
+    assert scraped(server, "/nothing")[0] == 404
+    run.stop()
+    server.close()
+
+
+def test_errors_of_clients_are_counted(tmp_path: Path) -> None:
+    """By their kind."""
+    broker = Broker().start()
+    seen: list[Observed] = []
+    run = Running(over_topics(tmp_path, broker, made(broker), QUICK), clock=time.time, observe=seen.append)
+    run.until(lambda: bool(seen and seen[0].epoch_at))
+    broker.stop()
+    run.until(lambda: any(kind.startswith("kafka_") for kind in seen[0].errors))
+    run.stop()
+
+
+def test_health_needs_epochs() -> None:
+    """Starting is healthy and not ready; without an epoch for a while a run has stalled."""
+    now = [1000.0]
+    observed = Observed(Counts(), lambda: now[0])
+    assert health(observed) == (True, "starting")
+    assert readiness(observed) == (False, "starting: no epoch has been completed yet")
+    observed.snapshot(999.5)
+    assert health(observed).ok and readiness(observed).ok
+    now[0] += STALLED + 1
+    assert health(observed) == (False, "stalled: the last epoch was completed 61 s ago; expected at most 60 s")
+
+
+def test_a_run_over_files_can_be_scraped(tmp_path: Path) -> None:
+    """What it had counted at its end."""
+    from dataflows.running import Job, run_here
+
+    (tmp_path / "s.jsonl").write_text('{"ts": 1, "u": "a"}\n{"ts": 2, "u": "b"}\n')
+    (tmp_path / "app.yaml").write_text(
+        'tocsin: 1\nname: a\nstreams: {s: {from: {file: s.jsonl}, time: ts, fields: {ts: "timestamp[s]", u: string}}}\n'
+        "features: {seen: {count: true, by: u, over: 1h}}\npatterns: {each_one: {by: u, when: seen > 0}}\n"
+    )
+    application = load(tmp_path / "app.yaml")
+    seen: list[Observed] = []
+    outputs = replace(application.outputs, to=str(tmp_path / "flags.jsonl"))
+    run_here(Job(replace(application, outputs=outputs), 4, lambda: "now", observe=seen.append, clock=lambda: 10.0))
+    server = Server(Metrics(application, seen[0]), "127.0.0.1", 0)
+    found = samples(scraped(server)[1])
+    server.close()
+    assert found["tocsin_hits_total"] == {frozenset({("pattern", "each_one")}): 2}
+    assert found["tocsin_keys"] == {frozenset({("stage", "1")}): 2}
+    assert found["tocsin_flag_latency_seconds_sum"] == {frozenset({("pattern", "each_one")}): 17}
+
+
+@pytest.mark.parametrize("text", ["x", "host:", "1:2:99999"])
+def test_an_address_is_a_port_or_host_and_port(text: str) -> None:
+    import typer
+
+    from dataflows.commands.listening import address
+
+    with pytest.raises(typer.BadParameter, match="expected PORT or HOST:PORT"):
+        address(text)
