@@ -29,7 +29,8 @@ bench: setup
 	$(VENV)/bin/python -m benchmarks
 
 soak: setup
-	TOCSIN_RANDOM=1 $(VENV)/bin/python -m pytest -q -m "soak or not soak"
+	TOCSIN_RANDOM=1 $(VENV)/bin/python -m pytest -q --ignore=tests/shared -m "soak or not soak"
+	$(VENV)/bin/python -m pytest -q -rs -m soak tests/shared # real Kafka, PostgreSQL and Debezium, where their scripts are
 
 docs: setup
 	$(VENV)/bin/python -m pytest -q tests/docs

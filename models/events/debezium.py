@@ -139,13 +139,21 @@ def change_id(change: Change, key: Sequence[str]) -> str | None:
     row = change.key or {name: (change.row or {}).get(name) for name in key}
     position: Any = "snapshot"
     if not change.is_snapshot:
-        file = f"{source['file']}:{source.get('pos')}:{source.get('row')}" if source.get("file") else None
-        position = source.get("gtid") or file or [_text(source.get("lsn")), _text(source.get("txId"))]
-    if (change.is_snapshot and not row) or position == [None, None]:
+        position = _position(source)
+    if (change.is_snapshot and not row) or position is None:
         return None
     identity = [_text(source.get(name)) for name in ("name", "db", "schema", "table")]
     shown = {name: _text(value) for name, value in (row or change.row or {}).items()}
     return str(uuid5(NAMESPACE, canonical_json([*identity, change.op, shown, position])))
+
+
+def _position(source: Mapping[str, Any]) -> Any:
+    """Where a change stands in its database's log: MySQL, SQL Server, else PostgreSQL; None if that is not known."""
+    if source.get("gtid") or source.get("file"):
+        return source.get("gtid") or f"{source['file']}:{source.get('pos')}:{source.get('row')}"
+    names = ("commit_lsn", "change_lsn", "event_serial_no") if source.get("commit_lsn") else ("lsn", "txId")
+    found = [_text(source.get(name)) for name in names]
+    return found if any(each is not None for each in found) else None
 
 
 def _text(value: Any) -> str | None:

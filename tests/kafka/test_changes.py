@@ -99,6 +99,39 @@ def test_a_truncation_reaches_every_partition_and_shard(broker: Broker, tmp_path
     assert known(tmp_path, broker, records, reads) == [*range(20), 22, 23]
 
 
+OUTBOX = """tocsin: 1
+name: bank
+connections:
+  main: {{kafka: {{bootstrap.servers: '{servers}'}}}}
+streams:
+  payments:
+    from: {{kafka: main/{topic}}}
+    time: at
+    lateness: 0s
+    correlation: header:id
+    fields: {{at: {{type: timestamp, path: createdAt}}, id: {{type: int, path: payload.id}}, amount: {{type: "decimal(12,2)", path: payload.amount}}}}
+patterns:
+  large: {{by: id, when: amount > 40}}
+flags: {{to: {{file: flags.jsonl}}, dead_letters: {{file: dead.jsonl}}}}
+"""
+
+
+def test_records_of_an_outbox(broker: Broker, tmp_path: Path) -> None:
+    """The router's payload by ``path``, its id as the correlation; one without a payload lacks its fields, a null is counted."""
+    topic = broker.topic()
+    for id, payload in (("a-1", {"id": 2001, "amount": 42.10}), ("a-2", {"id": 2002, "amount": 1}), ("a-3", None)):
+        value = json.dumps({"payload": payload, "createdAt": "2024-07-01T06:00:00.000000Z"}).encode()
+        broker.send(topic, [value], key=b'"2001"', headers=[("id", id.encode()), ("eventType", b"PaymentAuthorised")])
+    broker.send(topic, [None], key=b"12")
+    text = OUTBOX.format(servers=broker.servers, topic=topic).replace("    time: at", "    max_dead: 100%\n    time: at")
+    (tmp_path / "app.yaml").write_text(text)
+    counts = run_here(Job(load(tmp_path / "app.yaml"), 4, lambda: "now", live=bounded([])))
+    flags = [json.loads(line) for line in (tmp_path / "flags.jsonl").read_bytes().splitlines()]
+    assert [(flag["subject"], flag["correlationid"]) for flag in flags] == [("id/2001", "a-1")]
+    assert counts.rows["payments"] == 4
+    assert [json.loads(line)["data"]["reason"] for line in (tmp_path / "dead.jsonl").read_bytes().splitlines()] == ["missing"]
+
+
 def test_transaction_markers_and_heartbeats_are_no_changes(broker: Broker, tmp_path: Path) -> None:
     """Where they share a topic with changes."""
     markers = [sent(0, {"status": "BEGIN", "id": "1:2"}, None), sent(0, {"ts_ms": 1}, None), sent(0, {"op": "m", "source": {}, "ts_ms": 1}, None)]

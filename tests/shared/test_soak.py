@@ -44,7 +44,7 @@ TABLE = """  {name}:
     from: {{kafka: main/{name}.bank.accounts}}
     format: debezium
     key: id
-    wait: 90s
+    wait: 300s
     heartbeat: {{kafka: main/__debezium-heartbeat.{name}}}
     fields: {{id: int, status: string, balance: "decimal(12,2)", seen: "timestamp[us]?", note: "string?"}}
 """
@@ -166,7 +166,7 @@ def application(stack: Stack, folder: Path, flags: str) -> Application:
 def flags_on(stack: Stack, topic: str, least: int) -> dict[str, list[dict[str, Any]]]:
     """Flags of each pattern."""
     found: dict[str, list[dict[str, Any]]] = {"seen": [], "moved": []}
-    for message in stack.broker.read(topic, 1, least + 1, 150):
+    for message in stack.broker.read(topic, 1, least + 1, 280):
         flag = structured_of(message)
         if flag["type"] != "tocsin.application.v1":
             found[flag["data"]["pattern"]["name"]].append(flag)
@@ -207,6 +207,7 @@ def test_what_the_database_held_is_what_payments_see(stack: Stack, tmp_path: Pat
             bank.take(*statements)
         live = flags_on(stack, "flags-live", len(bank.expected))
         print("\n".join(run.said))
+    _tell(stack, bank)
     run_here(Job(application(stack, tmp_path, "flags-replay"), 16, lambda: "now", live=bounded([])))
     replay = flags_on(stack, "flags-replay", 0)
     for found in (replay, live):
@@ -218,8 +219,13 @@ def test_what_the_database_held_is_what_payments_see(stack: Stack, tmp_path: Pat
     # What came while the connectors were down came too late for a stream that waits a second.
     assert {flag["id"] for flag in live["moved"]} <= {flag["id"] for flag in replay["moved"]}
     assert len({flag["id"] for flag in replay["moved"]}) == len(replay["moved"])
+
+
+def _tell(stack: Stack, bank: Bank) -> None:
+    """How much there was, and how much of it twice."""
     flat = [json.loads(message.value() or b"null") for message in stack.broker.read("flat.bank.accounts", 2)]
-    print("truncations of the flattened topic:", [record for record in flat if record and record.get("__op") == "t"])
+    truncations = [record for record in flat if record and record.get("__op") == "t"]
     records = [message for message in stack.broker.read("text.bank.accounts", 2) if message.value() is not None]
     places = [(message.key(), json.loads(message.value() or b"")["source"]["lsn"]) for message in records]
-    print(f"{len(records)} records of one connector, {len(places) - len(set(places))} sent again; {bank.step} steps")
+    again = len(places) - len(set(places))
+    print(f"{bank.step} steps; {len(records)} records, {again} sent again; {len(truncations)} truncations among flattened rows")
