@@ -24,6 +24,7 @@ class Aligned(Protocol):
     """A partition that is kept in step; ``done``: nobody need wait for it."""
 
     partition: int
+    number: int
 
     @property
     def bound(self) -> int:
@@ -35,9 +36,10 @@ class Aligned(Protocol):
 
 
 class Alignment:
-    """How far each partition of this process has read."""
+    """How far each partition of this process has read; ``apart``: only those of one number wait for each other."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, apart: bool = False) -> None:
+        self.apart = apart
         self.readers: list[Aligned] = []
         self.rows: dict[int, int] = {}
 
@@ -48,7 +50,8 @@ class Alignment:
 
     def may_read(self, reader: Aligned) -> bool:
         """Whether a partition is near enough to the one furthest behind."""
-        slowest = min((other.bound for other in self.readers if not other.done), default=reader.bound)
+        near = (other for other in self.readers if not other.done and (not self.apart or other.number == reader.number))
+        slowest = min((other.bound for other in near), default=reader.bound)
         if reader.bound <= slowest or reader.bound - slowest <= AHEAD:
             self.rows[reader.partition] = 0
             return True

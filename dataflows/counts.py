@@ -14,6 +14,7 @@ from dataflows.judge import Judged
 class Counts:
     """Counters of one process, by source or pattern; ``late``, ``dead`` and ``other`` by ``SOURCE REASON``.
 
+    violations: by stream, sampled keys that lie in two partitions against its ``partitioned_by``;
     reached: the bound (microseconds) that each source has come to, while it is read.
     """
 
@@ -27,6 +28,7 @@ class Counts:
     suppressed: Counter[str] = field(default_factory=Counter)
     guarded: Counter[str] = field(default_factory=Counter)
     hits: Counter[str] = field(default_factory=Counter)
+    violations: Counter[str] = field(default_factory=Counter)
     other: Counter[str] = field(default_factory=Counter)
     reached: dict[str, int] = field(default_factory=dict)
 

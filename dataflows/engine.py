@@ -13,12 +13,15 @@ from dataflows.batch import CLOSED, OPEN, Batch, Bound
 from dataflows.eviction import ClockHand, Sweep
 from dataflows.evidence import EvidenceMaker
 from dataflows.judge import Judged
+from dataflows.partitioned import Division, divided
 from dataflows.prelude import StaticTable, prepared
+from dataflows.promise import PromiseCheck, Violation, sampled
 from dataflows.route import Router
 from dataflows.shard import Found, Item, Shard
 from dataflows.steps import SOURCE, Plan
 
 _AFTER_PARTITIONS = 1 << 40
+_SHARDS = 1 << 20
 
 
 class Reader(Protocol):
@@ -46,6 +49,7 @@ class Result:
     hits: list[Found] = field(default_factory=list)
     rows: list[tuple[str, Batch]] = field(default_factory=list)
     bound: Bound = CLOSED
+    violations: list[Violation] = field(default_factory=list)
 
 
 class Engine:
@@ -62,21 +66,27 @@ class Engine:
         self.plan = plan
         self.readers = readers
         self.static = tables or {}
-        self.shards = shards
+        self.division = divided(plan, readers, shards)
         self.router = Router(plan, shards)
+        self.check = PromiseCheck(plan)
         evidence = EvidenceMaker(plan.application, {reader.partition: reader.number for reader in readers})
         self.stages = [
-            [Shard(plan, stage, senders(plan, stage.index, readers, shards), evidence, sweep()) for _ in range(shards)]
+            [
+                Shard(plan, stage, senders(plan, stage.index, readers, self.division, shard), evidence, sweep())
+                for shard in range(self.division.of(stage.index))
+            ]
             for stage in plan.stages
         ]
         self.followers = {origin: followers(plan, origin) for origin in range(SOURCE, len(plan.stages))}
 
     def snapshot(self) -> dict[str, Any]:
         """The state of all shards, as arrays and plain values; readers keep their own."""
-        return {"stages": [[shard.snapshot() for shard in shards] for shards in self.stages]}
+        stages = [[shard.snapshot() for shard in shards] for shards in self.stages]
+        return {"stages": stages, "check": self.check.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``snapshot`` gave."""
+        self.check.restore(state["check"])
         for shards, parts in zip(self.stages, state["stages"], strict=True):
             for shard, part in zip(shards, parts, strict=True):
                 shard.restore(part)
@@ -94,7 +104,7 @@ class Engine:
         bound = CLOSED if reader.done else Bound(judged.bound, reader.partition, judged.offset)
         if judged.batch is not None:
             batch = prepared(judged.batch, self.plan.prelude.get(reader.source, ()), self.static)
-            self._send(waiting, SOURCE, reader.source, batch, reader.partition)
+            self._send(waiting, SOURCE, reader.source, batch, reader.partition, result)
             if self.plan.last.get(reader.source) == SOURCE and reader.source in self.plan.outputs:
                 result.rows.append((reader.source, batch))
         for stage in fed_by(self.plan, reader.source):
@@ -109,47 +119,60 @@ class Engine:
             if not items:
                 continue
             outcome = shard.take(items)
-            sender = sender_of(self.shards, index, number)
+            sender = sender_of(index, number)
             result.hits.extend(outcome.hits)
             result.bound = min(result.bound, outcome.bound)
             for stream, batch in outcome.rows:
-                self._send(waiting, index, stream, batch, sender)
+                self._send(waiting, index, stream, batch, sender, result)
                 if self.plan.last[stream] == index and stream in self.plan.outputs:
                     result.rows.append((stream, batch))
             for stage in self.followers[index]:
                 self._tell(waiting, stage, sender, outcome.bound)
 
-    def _send(self, waiting: dict[int, list[list[Item]]], origin: int, stream: str, batch: Batch, sender: int) -> None:
+    def _send(
+        self, waiting: dict[int, list[list[Item]]], origin: int, stream: str, batch: Batch, sender: int, result: Result
+    ) -> None:
         # Rows travel without a bound: what their sender knows of the order follows when all of them are on the way.
         for stage in self.followers[origin]:
-            for lane, shard, rows in self.router.route(origin, stream, batch, stage):
-                waiting.setdefault(stage, [[] for _ in range(self.shards)])[shard].append(Item(sender, lane, rows, OPEN))
+            whole = self.division.shard(stage, sender)
+            for lane, shard, rows in self.router.route(origin, stream, batch, stage, whole):
+                item = Item(sender, lane, rows, OPEN)
+                self._waiting(waiting, stage)[shard].append(item)
+                if whole is not None:
+                    found = [self.check.take(sample) for sample in sampled(stage, whole, item)]
+                    result.violations.extend(violation for violation in found if violation is not None)
 
     def _tell(self, waiting: dict[int, list[list[Item]]], stage: int, sender: int, bound: Bound) -> None:
-        for items in waiting.setdefault(stage, [[] for _ in range(self.shards)]):
-            items.append(Item(sender, 0, None, bound))
+        whole = self.division.shard(stage, sender)
+        for shard, items in enumerate(self._waiting(waiting, stage)):
+            if whole in (None, shard):
+                items.append(Item(sender, 0, None, bound))
+
+    def _waiting(self, waiting: dict[int, list[list[Item]]], stage: int) -> list[list[Item]]:
+        return waiting.setdefault(stage, [[] for _ in range(self.division.of(stage))])
 
 
-def sender_of(shards: int, stage: int, shard: int) -> int:
+def sender_of(stage: int, shard: int) -> int:
     """The number under which a stage's shard sends on; source partitions send under their own."""
-    return _AFTER_PARTITIONS + stage * shards + shard
+    return _AFTER_PARTITIONS + stage * _SHARDS + shard
 
 
-def stage_of(sender: int, shards: int) -> tuple[int, int]:
+def stage_of(sender: int) -> tuple[int, int]:
     """The stage and the shard that send under a number."""
-    return divmod(sender - _AFTER_PARTITIONS, shards)
+    return divmod(sender - _AFTER_PARTITIONS, _SHARDS)
 
 
-def senders(plan: Plan, stage: int, readers: Sequence[Reader], shards: int) -> list[int]:
-    """Everybody who may send rows to a stage."""
+def senders(plan: Plan, stage: int, readers: Sequence[Reader], division: Division, shard: int) -> list[int]:
+    """Everybody who may send rows to a shard of a stage."""
     found: list[int] = []
     for (origin, stream), targets in plan.targets.items():
         if not any(target == stage for target, _ in targets):
             continue
         if origin == SOURCE:
-            found.extend(reader.partition for reader in readers if reader.source == stream)
+            places = [reader.partition for reader in readers if reader.source == stream]
+            found.extend(place for place in places if division.shard(stage, place) in (None, shard))
         else:
-            found.extend(sender_of(shards, origin, shard) for shard in range(shards))
+            found.extend(sender_of(origin, each) for each in range(division.of(origin)))
     return sorted(set(found))
 
 

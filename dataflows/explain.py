@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from dataflows.partitioned import exchange_of
 from dataflows.remembered import remembered
 from dataflows.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Storming, Suppression, Wave
 from models.application.resolved import Feature, FileInput, KafkaInput, Pattern, Stream, Table
@@ -70,6 +71,7 @@ def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
         "steps": [text for step in stage.steps for text in _steps(step)],
         "state": remembered(plan, stage),
         "waits": _waits(plan, stage),
+        "by_partition": exchange_of(plan, stage) is None,
     }
 
 
@@ -124,11 +126,22 @@ def _pattern(pattern: Pattern) -> str:
     return f"pattern {pattern.name}{mode}: on {pattern.on} when {' '.join(pattern.when.text.split())}"
 
 
+def _exchanged(plan: Plan, stage: Stage) -> list[str]:
+    """Why a stage exchanges rows, where a stream promises its key."""
+    reason = exchange_of(plan, stage)
+    streams = (plan.application.streams.get(lane.source) for lane in stage.lanes)
+    promised = any(stream is not None and set(stream.partitioned_by) == set(stage.entity) for stream in streams)
+    if not reason or not promised or not stage.entity:
+        return []
+    return [f"stage {stage.index + 1} exchanges rows despite partitioned_by: {reason}"]
+
+
 def _notes(plan: Plan) -> list[str]:
     notes = []
     for stage in plan.stages:
         if not stage.entity:
             notes.append(f"stage {stage.index + 1} has one key: all its rows are done by one shard")
+        notes.extend(_exchanged(plan, stage))
     carried = {lane.source for stage in plan.stages for lane in stage.lanes}
     for name in plan.sources:
         if name not in carried:

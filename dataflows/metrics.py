@@ -41,6 +41,7 @@ class Metrics(Collector):
         yield _counter("tocsin_duplicates", "Rows whose id came before.", ["stream"], _one(counts.duplicates))
         yield _counter("tocsin_dead_letters", "Rows that could not be read.", ["stream", "reason"], _two(counts.dead))
         yield _counter("tocsin_late", "Late events.", ["stream", "reason"], _two(counts.late))
+        yield _counter("tocsin_violations", "Keys in two partitions against partitioned_by.", ["stream"], _one(counts.violations))
         yield _counter("tocsin_hits", "Hits before guard and suppression.", ["pattern"], _one(counts.hits))
         yield _counter("tocsin_guarded", "Hits that a guard or active held back.", ["pattern"], _one(counts.guarded))
         yield _counter("tocsin_suppressed", "Hits held back or merged.", ["pattern", "reason"], suppressed)

@@ -45,15 +45,13 @@ class Observed:
     """One process. ``clock``: seconds since 1970, standing still where nobody measures; times of events are microseconds.
 
     places: (stream or table, partition's number) by the partition's place in the plan; stages: how many there are; shards: those
-    of this process by stage; width: how many shards a stage has in all processes; bounds: by (stream or table, partition's
-    number); epoch_at: when an epoch was last completed.
+    of this process by stage; bounds: by (stream or table, partition's number); epoch_at: when an epoch was last completed.
     """
 
     counts: Counts
     clock: Callable[[], float]
     places: Mapping[int, tuple[str, int]] = field(default_factory=dict)
     stages: int = 0
-    width: int = 1
     lags: list[Lag] = field(default_factory=list)
     shards: dict[int, list[Shard]] = field(default_factory=dict)
     bounds: dict[tuple[str, int], int] = field(default_factory=dict)
@@ -64,9 +62,9 @@ class Observed:
     flag_latency: dict[str, Spread] = field(default_factory=dict)
     snapshot_seconds: Spread = field(default_factory=lambda: Spread(SECONDS))
 
-    def begin(self, places: Mapping[int, tuple[str, int]], stages: int, width: int) -> None:
+    def begin(self, places: Mapping[int, tuple[str, int]], stages: int) -> None:
         """Note what is about to run."""
-        self.places, self.stages, self.width = places, stages, width
+        self.places, self.stages = places, stages
 
     def read(self, partition: int, judged: Judged) -> None:
         """Note one read of a partition."""
@@ -119,5 +117,5 @@ class Observed:
         return sum(footprint((shard.keys, shard.operators(), shard.reorder)) for shard in self.shards.get(stage, ()))
 
     def _upstream(self, sender: int) -> tuple[str, int]:
-        stage, shard = stage_of(sender, self.width)
+        stage, shard = stage_of(sender)
         return self.holder(stage) or (f"stage {stage + 1}", shard)

@@ -24,23 +24,25 @@ class Router:
         self.plan = plan
         self.shards = shards
 
-    def route(self, origin: int, stream: str, batch: Batch, stage: int) -> Iterator[tuple[int, int, Batch]]:
-        """(lane, shard, rows) for every place in a stage where a stream's rows go after an origin."""
+    def route(
+        self, origin: int, stream: str, batch: Batch, stage: int, shard: int | None = None
+    ) -> Iterator[tuple[int, int, Batch]]:
+        """(lane, shard, rows) for every place in a stage where a stream's rows go after an origin; ``shard``: all to that one."""
         for target, lane in self.plan.targets.get((origin, stream), ()):
             if target == stage:
-                for shard, rows in self._split(stage, lane, batch):
-                    yield lane, shard, rows
+                for index, rows in self._split(stage, lane, batch, shard):
+                    yield lane, index, rows
 
-    def _split(self, stage: int, lane: int, batch: Batch) -> Iterator[tuple[int, Batch]]:
+    def _split(self, stage: int, lane: int, batch: Batch, whole: int | None) -> Iterator[tuple[int, Batch]]:
         spec = self.plan.stages[stage].lanes[lane]
         keyed, valid = self._keyed(batch, spec.fields, self.plan.columns[stage, lane])
         everywhere = _truncations(keyed)
         if valid is not None and not spec.primary:
             kept = np.flatnonzero(valid | everywhere)
             keyed, everywhere, valid = keyed.take(kept), everywhere[kept], None
-        if self.shards == 1 or not spec.fields:
+        if whole is not None or self.shards == 1 or not spec.fields:
             if len(keyed):
-                yield 0, keyed
+                yield whole or 0, keyed
             return
         shard = shard_of(keyed.columns[HASH].values.view(np.uint64), self.shards)
         if valid is not None:

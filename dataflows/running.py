@@ -27,6 +27,7 @@ from dataflows.readers import all_readers, static_tables
 from dataflows.sinks import Sinks
 from dataflows.source import Keeping, file_name
 from dataflows.state.directory import StateDirectory, StateProblem, opened, recovery_of
+from dataflows.state.moved import keys_moved
 from dataflows.state.resumed import Resumed
 from dataflows.state.saved import saved_parts
 from models.application.resolved import Application
@@ -64,7 +65,8 @@ class Job:
 
     ``live``: what Kafka needs; ``epoch``: how often everything before a moment counts as done; ``state``: the directory where that
     is saved, None where nothing is; ``draining`` turns true when the run is to stop as it stands; ``clock``: seconds since 1970 for
-    metrics, and ``observe`` is told what they are read off.
+    metrics, and ``observe`` is told what they are read off; ``strict``: a key in two partitions against ``partitioned_by`` is an
+    error.
     """
 
     application: Application
@@ -77,6 +79,7 @@ class Job:
     draining: Callable[[], bool] = lambda: False
     clock: Callable[[], float] = lambda: 0.0
     observe: Callable[[Observed], None] = lambda observed: None
+    strict: bool = False
 
     def stopping(self) -> bool:
         """Whether the run is to stop as it stands."""
@@ -152,8 +155,8 @@ def _opened(job: Job) -> AbstractContextManager[StateDirectory | None]:
 
 
 def _sinks(job: Job, folder: Path) -> Sinks:
-    kept = job.state is not None
-    return Sinks(job.application, job.now, folder if job.state is None else job.state, job.live, job.clock, kept=kept)
+    kept, folder = job.state is not None, folder if job.state is None else job.state
+    return Sinks(job.application, job.now, folder, job.live, job.clock, kept=kept, strict=job.strict)
 
 
 def _resumed(state: StateDirectory | None) -> Resumed:
@@ -221,11 +224,15 @@ def _flow(job: Job, sinks: Sinks, resumed: Resumed, cluster: tuple[list[str], in
             sinks.begin()
     readers = all_readers(compiled, topology.places if topology is not None else lambda input_: [])
     _same_files(readers, resumed, job)
+    if (moved := keys_moved(compiled, readers, resumed)) is not None:
+        raise StateProblem(f"{job.state}: {moved}")
     parts = {} if topology is None else topology.parts(readers, resumed.topics)
     places = {reader.partition: (reader.source, reader.number) for reader in readers}
-    sinks.observed.begin(places, len(compiled.stages), job.shards)
+    sinks.observed.begin(places, len(compiled.stages))
     keeping = None if job.state is None else Keeping(joined)
-    flow = build(compiled, Connectors(readers, static_tables(compiled), sinks, parts, job.stopping, keeping), job.shards)
+    worker = (0, 1) if cluster is None else (cluster[1], len(cluster[0]))
+    io = Connectors(readers, static_tables(compiled), sinks, parts, job.stopping, keeping, worker)
+    flow = build(compiled, io, job.shards)
     recovery = None if job.state is None else RecoveryConfig(str(recovery_of(job.state)))  # type: ignore[no-untyped-call]
     try:
         with without_panics():

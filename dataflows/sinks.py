@@ -19,6 +19,7 @@ from dataflows.counts import Counts
 from dataflows.judge import Dead, Judged, Late
 from dataflows.observed import Observed
 from dataflows.operators.canonical import key_values
+from dataflows.promise import PromiseBroken, Violation
 from dataflows.shard import Found, Outcome
 from models.application.resolved import Application
 from models.events.application import application_event
@@ -35,16 +36,18 @@ class Sinks:
     """The outputs of one run; ``now`` gives the wall-clock time for ``recordedtime``; ``live``: what a run on Kafka is given.
 
     clock: seconds since 1970, for what is observed;
-    folder: for flags that wait for standard output; kept: what a run saves is kept, and so must be what it wrote.
+    folder: for flags that wait for standard output; kept: what a run saves is kept, and so must be what it wrote; strict: what
+    else is counted is an error.
     """
 
     def __init__(
         self, application: Application, now: Callable[[], str], folder: Path | None = None, live: Live | None = None,
-        clock: Callable[[], float] = lambda: 0.0, *, kept: bool = False,
+        clock: Callable[[], float] = lambda: 0.0, *, kept: bool = False, strict: bool = False,
     ) -> None:  # fmt: skip
         self.application = application
         self.now = now
         self.kept = kept
+        self.strict = strict
         self.counts = Counts()
         self.observed = Observed(self.counts, clock)
         self.live = None if live is None else replace(live, failed=self.observed.failed)
@@ -104,6 +107,17 @@ class Sinks:
         self.counts.judged(source, judged)
         for late in judged.late:
             yield _written(self.late, late_event(self.application.name, *_values(late)), late)
+
+    def violated(self, violation: Violation) -> Iterator[Line]:
+        """Count a key in two partitions.
+
+        Raises:
+            PromiseBroken: in a strict run.
+        """
+        if self.strict:
+            raise PromiseBroken(str(violation))
+        self.counts.violations[violation.stream] += 1
+        yield from ()
 
     def dead_of(self, judged: Judged) -> Iterator[Line]:
         """Dead letters of one read."""

@@ -29,6 +29,11 @@ def file_name(reader: Reader) -> str:
     return f"{reader.partition:010d}"
 
 
+def part_name(reader: Reader) -> str:
+    """What the runtime knows a reader's partition by."""
+    return reader.place.name if isinstance(reader, RecordReader) else file_name(reader)
+
+
 class Partition(StatefulSourcePartition[Turn, bytes]):
     """One partition: one read a call."""
 
@@ -60,13 +65,18 @@ class Partition(StatefulSourcePartition[Turn, bytes]):
 
 
 class Partitions(FixedPartitionedSource[Turn, bytes]):
-    """All partitions of an application: files by their readers, topics' partitions by ``parts``: several readers may share one."""
+    """All partitions of an application: files by their readers, topics' partitions by ``parts``: several readers may share one.
+
+    elsewhere: names of those that other workers must read; apart: partitions of different numbers never meet.
+    """
 
     def __init__(
         self, readers: Sequence[Reader], parts: Mapping[str, Opener] | None = None,
         draining: Callable[[], bool] = lambda: False, keeping: Keeping | None = None,
+        elsewhere: frozenset[str] = frozenset(), *, apart: bool = False,
     ) -> None:  # fmt: skip
-        self.alignment = Alignment()
+        self.alignment = Alignment(apart=apart)
+        self.elsewhere = elsewhere
         self.draining = draining
         self.keeping = keeping
         alone = [reader for reader in readers if not isinstance(reader, RecordReader)]
@@ -74,8 +84,8 @@ class Partitions(FixedPartitionedSource[Turn, bytes]):
         self.openers.update(parts or {})
 
     def list_parts(self) -> list[str]:
-        """A name for each partition, in their order."""
-        return list(self.openers)
+        """A name for each partition that may be read here: the runtime chooses where several workers may read one."""
+        return [name for name in self.openers if name not in self.elsewhere]
 
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> StatefulSourcePartition[Turn, bytes]:
         """The partition of a name."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 
 from bytewax.operators import StatefulBatchLogic
 
 from dataflows.observed import Observed
+from dataflows.promise import PromiseCheck, Sampled, Violation
 from dataflows.shard import Item, Outcome, Shard
 from models.values.packed import of_version, versioned
 
@@ -18,19 +19,24 @@ _BALANCE = 64
 
 
 class Logic(StatefulBatchLogic[Item, Outcome, bytes]):
-    """One shard of one stage; Bytewax calls it with all items of an activation. ``saves``: whether snapshots are kept."""
+    """One shard of one stage; Bytewax calls it with all items of an activation. ``saves``: whether snapshots are kept.
 
-    def __init__(self, shard: Shard, observed: Observed, state: bytes | None = None, *, saves: bool = False) -> None:
-        self.shard = shard
-        self.saves = saves
-        self.saved: bytes | None = None
+    made: the shard to which a sender sends: Bytewax does not say whose logic it asks for, the first item does.
+    """
+
+    def __init__(
+        self, made: Callable[[int], Shard], observed: Observed, state: bytes | None = None, *, saves: bool = False
+    ) -> None:
+        self.made = made
         self.observed = observed
-        self.seconds = observed.shard(shard.stage.index, shard)
-        if state:
-            shard.restore(of_version(VERSION, "a shard", state))
+        self.shard: Shard | None = None
+        self.saves = saves
+        self.saved = state
 
     def on_batch(self, values: list[Item]) -> tuple[Iterable[Outcome], bool]:
         """Take rows and bounds; one outcome."""
+        if self.shard is None:
+            self.shard = self._begun(values[0].sender)
         begun = self.observed.clock()
         outcome = self.shard.take(values)
         self.seconds.add(self.observed.clock() - begun)
@@ -43,11 +49,42 @@ class Logic(StatefulBatchLogic[Item, Outcome, bytes]):
         self.observed.snapshot(begun)
         return saved
 
+    def _begun(self, sender: int) -> Shard:
+        shard = self.made(sender)
+        self.seconds = self.observed.shard(shard.stage.index, shard)
+        if self.saved:
+            shard.restore(of_version(VERSION, "a shard", self.saved))
+        return shard
+
     def _saved(self) -> bytes:
-        if self.saved is None or self.shard.changed:
+        if self.shard is not None and (not self.saved or self.shard.changed):
             self.saved = versioned(VERSION, "a shard", self.shard.snapshot())
             self.shard.changed = False
-        return self.saved
+        return self.saved or b""
+
+
+class CheckLogic(StatefulBatchLogic[Sampled, Violation, bytes]):
+    """The check shard: sampled keys of all stages that are divided by partition. ``saves``: whether snapshots are kept."""
+
+    def __init__(self, check: PromiseCheck, state: bytes | None = None, *, saves: bool = False) -> None:
+        self.check = check
+        self.saves = saves
+        if state:
+            check.restore(of_version(VERSION, "the check of partitions", state))
+
+    def on_batch(self, values: list[Sampled]) -> tuple[Iterable[Violation], bool]:
+        """Take sampled keys; the violations that they are."""
+        found = [self.check.take(sample) for sample in values]
+        return [violation for violation in found if violation is not None], StatefulBatchLogic.RETAIN
+
+    def snapshot(self) -> bytes:
+        """All keys seen."""
+        return versioned(VERSION, "the check of partitions", self.check.snapshot()) if self.saves else b""
+
+
+def worker_of(name: str, workers: int) -> int:
+    """The worker to which Bytewax sends a key."""
+    return siphash13(name.encode() + b"\xff") % workers
 
 
 @cache

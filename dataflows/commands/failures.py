@@ -41,13 +41,14 @@ def _known(error: BaseException) -> str | None:
     from dataflows.connectors.kafka.reasons import KafkaProblem
     from dataflows.deadlimit import TooManyDead
     from dataflows.lines import BadLine
+    from dataflows.promise import PromiseBroken
     from dataflows.running import NothingLeft, WorkerFailed
     from dataflows.state.directory import StateProblem
     from models.application.errors import ApplicationErrors
     from models.values.packed import UnknownState
 
     known = (UserError, BadLine, FileProblem, KafkaProblem, UnknownState, TooManyDead, ApplicationErrors, WorkerFailed,
-             StateProblem, NothingLeft)  # fmt: skip
+             StateProblem, NothingLeft, PromiseBroken)  # fmt: skip
     if isinstance(error, known):
         return str(error)
     return None

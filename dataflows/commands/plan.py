@@ -76,7 +76,12 @@ def _stage(stage: dict[str, Any]) -> Iterator[str]:
     if not stage["state"]:
         yield _row("keep", "nothing")
     waits = stage["waits"]
-    if waits["longest"] == "0s" and len(waits["for"]) == 1:
+    if stage["by_partition"]:
+        among = f" among {', '.join(waits['for'])}" if len(waits["for"]) > 1 else ""
+        yield _row("wait", f"within its own partition alone{among}: nothing is exchanged; lateness at most {waits['longest']}")
+        if among:
+            yield _row("", "where their partition counts are equal; else as without partitioned_by")
+    elif waits["longest"] == "0s" and len(waits["for"]) == 1:
         yield _row("wait", "for nothing: one source, in order")
     else:
         yield _row("wait", f"until {', '.join(waits['for'])} have passed a row's time; lateness at most {waits['longest']}")

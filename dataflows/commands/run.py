@@ -31,6 +31,7 @@ def run(
         Path | None, typer.Option(envvar="TOCSIN_STATE", help="Save state here, and go on from what is saved.", metavar="DIR")
     ] = None,
     listen: Listen = None,
+    strict: Annotated[bool, typer.Option("--strict", help="A key in two partitions against partitioned_by is an error.")] = False,
     as_json: Json = False,
     worker: Annotated[str | None, typer.Option(hidden=True)] = None,
 ) -> None:
@@ -52,7 +53,7 @@ def run(
         raise UserError(f"expected at least as many shards as processes; found --shards {shards} and --processes {processes}")
     stop = Stop()
     live = live_of(loaded, from_, to, stop.asked)
-    job = Job(loaded, shards, now, live=live, state=state, draining=stop.asked, clock=time.time)
+    job = Job(loaded, shards, now, live=live, state=state, draining=stop.asked, clock=time.time, strict=strict)
     number = int(worker.partition("|")[0]) if worker is not None else 0
     # A run over files that saves no state has nothing to stop for: it is interrupted.
     stopping = stop.listening() if job.live is not None or state is not None else nullcontext()
@@ -65,7 +66,7 @@ def run(
         arguments += [f"--param={text}" for text in param or []] + [f"--input={text}" for text in input or []]
         arguments += [f"--with={path}" for path in with_ or []]
         given = {"--from": from_, "--to": to, "--state": state, "--listen": listen}
-        arguments += [f"{name}={value}" for name, value in given.items() if value]
+        arguments += [f"{name}={value}" for name, value in given.items() if value] + ["--strict"] * strict
         _run(job, processes, arguments, as_json=as_json)
 
 

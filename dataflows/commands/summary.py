@@ -25,9 +25,18 @@ def summary(application: Application, counts: Counts, seconds: float, *, as_json
     patterns = [name for name, pattern in application.patterns.items() if pattern.mode not in ("off", "part")]
     columns = ("pattern", "severity", "flags", "suppressed", "guarded")
     _table(columns, [_pattern(application, counts, name) for name in patterns])
+    for name, number in counts.violations.items():
+        err.print(_violations(name, number, ", ".join(application.streams[name].partitioned_by)), soft_wrap=True, style="yellow")
     where = application.outputs.to or "standard output"
     flags = sum(counts.flags.values())
     err.print(f"{rows:,} rows in {seconds:.2f} s ({rate:,.0f} rows/s), {flags:,} flags to {where}", soft_wrap=True)
+
+
+def _violations(stream: str, number: int, by: str) -> str:
+    return (
+        f"{stream}: {number:,} of the keys looked at (1 in 1,024) lie in two partitions, against partitioned_by: {by}. Their flags "
+        f"are wrong: have the input written by {by}, or remove partitioned_by"
+    )
 
 
 def _source(counts: Counts, name: str) -> tuple[str, ...]:

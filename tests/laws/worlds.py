@@ -107,10 +107,10 @@ class World:
     partitions: dict[str, list[list[bytes]]] = field(default_factory=dict)
 
 
-def world(seed: int, *, rows: int = 60) -> World:
-    """The world of a seed."""
+def world(seed: int, *, rows: int = 60, facts: str | None = None) -> World:
+    """The world of a seed; ``facts``: its features and patterns, random ones without."""
     dice = random.Random(seed)
-    text = _text(dice)
+    text = _text(dice) if facts is None else STREAMS.format(lateness=dice.choice([0, 2, 4]), dedup="") + facts
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "app.yaml"
         path.write_text(text)

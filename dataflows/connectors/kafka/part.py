@@ -47,6 +47,7 @@ class RecordPart(StatefulSourcePartition[Turn, bytes]):
     ) -> None:  # fmt: skip
         self.readers = {reader.source: reader for reader in readers}
         self.partition = readers[0].partition
+        self.number = readers[0].number
         self.consumer = consumer
         self.alignment = alignment
         self.live = live
