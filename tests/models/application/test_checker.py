@@ -150,7 +150,7 @@ CASES = [
     (TOP, "connections: {main: {kafka: {bootstrap.servers: '${NOPE_X}'}}}", ['7:49: expected the environment variable NOPE_X; it is not set']),
     (TOP, 'connections: {main: {kafka: {}, schema_registry: {ur: x}}}', ['7:50: expected schema_registry as {url: …}; found {ur}']),
     (TOP, 'connections: {main: {kafk: {}}}', ['7:21: expected a connection as {kafka: {bootstrap.servers: …}}; found {kafk}']),
-    (TOP, "connections: {main: {kafka: {bootstrap.servers: '${file:/nope}'}}}", ['7:49: /nope: cannot be read: No such file or directory']),
+    (TOP, "connections: {main: {kafka: {bootstrap.servers: '${file:/no/such/file}'}}}", ['7:49: /no/such/file: cannot be read: No such file or directory']),
     (TOP, 'include: [nope/*.yaml]', ["7:11: include 'nope/*.yaml': no such file; paths are relative to app.yaml"]),
     (TOP, 'include: nope.yaml', ["7:10: expected include as a list such as [patterns/*.yaml]; found 'nope.yaml'"]),
     (TOP, 'tests: [{given: [], expect: [{pattern: q}]}]', ["7:40: unknown pattern 'q'; there is none"]),
