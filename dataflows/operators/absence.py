@@ -75,6 +75,7 @@ class AbsenceMachine:
         self.queue = np.zeros((64, 3), np.int64)
         self.ends = np.zeros(k.CLOCKS + 1, np.int64)
         self.rows: AbsenceRows | None = None
+        self.held: dict[int, int] = {}
 
     @property
     def suppressed(self) -> int:
@@ -120,6 +121,8 @@ class AbsenceMachine:
     def settle(self) -> None:
         """Keep the events in hand that started clocks which still run; forget those of clocks that do not."""
         events = self.state[:, k.EVENT]
+        for event, position in self.held.items():
+            self.state[events == event, k.EVENT] = position
         fresh = np.flatnonzero(events < -1)
         if len(fresh):
             assert self.rows is not None and self.rows.part is not None
@@ -127,7 +130,7 @@ class AbsenceMachine:
             begin = self.store.size
             self.store.append(self.rows.part.batch, self.rows.part.columns, rows, self.names)
             self.state[fresh, k.EVENT] = begin + np.arange(len(rows))
-        self.rows = None
+        self.rows, self.held = None, {}
         if self.store.crowded:
             kept = np.flatnonzero(self.state[:, k.EVENT] >= 0)
             live = np.zeros(self.store.size, np.bool_)
@@ -163,12 +166,13 @@ class AbsenceMachine:
 
     def hold(self, event: int) -> int:
         """Keep an event for a burst; its position."""
-        if event >= -1:
-            return event
+        if event >= -1 or event in self.held:
+            return self.held.get(event, event)
         assert self.rows is not None and self.rows.part is not None
         row = self.rows.row[-2 - event]
+        self.held[event] = self.store.size
         self.store.append(self.rows.part.batch, self.rows.part.columns, np.array([row]), self.names)
-        return self.store.size - 1
+        return self.held[event]
 
     def _reserve(self, slots: int) -> None:
         if slots > len(self.state):

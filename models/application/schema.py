@@ -17,6 +17,9 @@ _BOOL: Fragment = {"type": "boolean"}
 _TRUE: Fragment = {"const": True}
 _DURATION: Fragment = {"type": ["string", "integer"], "pattern": r"^(\$[a-z][a-z0-9_]*|-?(\d+(us|ms|s|m|h|d))+|0)$"}
 _NAMES: Fragment = {"type": ["string", "array"], "items": _TEXT}
+_CONTIGUITY: Fragment = {"enum": ["strict", "relaxed", "any"]}
+_ANY_STEP: Fragment = {"type": "object", "minProperties": 1}
+"""Steps inside a step: what stands in them is left to the checker."""
 _LEVEL: Fragment = {"enum": list(LEVELS)}
 _SINK: Fragment = {
     "type": "object",
@@ -34,6 +37,13 @@ def application_schema() -> Fragment:
         **_section("application"),
         "required": ["tocsin", "name", "streams"],
     }
+
+
+def _steps(*, listed: bool) -> Fragment:
+    """Steps by name: in a list, one a member, or together."""
+    step = _section("step")
+    named: Fragment = {"type": "object", "additionalProperties": {"anyOf": [step, {"type": "null"}]}, "minProperties": 1}
+    return {"type": "array", "items": {**named, "maxProperties": 1}, "minItems": 1} if listed else named
 
 
 def _section(section: str, more: dict[str, Fragment] | None = None, required: tuple[str, ...] = ()) -> Fragment:
@@ -159,7 +169,22 @@ _TYPES: dict[str, dict[str, Any]] = {
         "labels": {"type": "object", "additionalProperties": _SCALAR}, "trigger": {"enum": ["each", "edge"]},
         "hold": {"anyOf": [{"type": "string", "pattern": r"^\d+ of \d+$"}, _DURATION]}, "clear": _SCALAR,
         "on_clear": {"const": "flag"},
+        "sequence": lambda: _steps(listed=True), "all": lambda: _steps(listed=False), "any": lambda: _steps(listed=False),
+        "absence": lambda: _section("absence", required=("for",)),
+        "within": lambda: {"anyOf": [_DURATION, _section("within", required=("gap",))]}, "on_timeout": {"enum": ["flag", "none"]},
+        "after_match": {"anyOf": [
+            {"enum": ["past_last", "none", "to_next"]},
+            {"type": "object", "propertyNames": {"enum": ["to_first", "to_last"]}, "maxProperties": 1, "minProperties": 1},
+        ]}, "emit": {"enum": ["eager", "ordered"]}, "having": _SCALAR, "max_partial": _NUMBER,
     },
+    "step": {
+        "on": _TEXT, "by": _BY, "when": _SCALAR, "times": {"type": ["string", "integer"], "pattern": r"^(\$\w+|\d+(\.\.\d*)?)$"},
+        "optional": _BOOL, "greedy": _BOOL, "until": _SCALAR, "contiguity": _CONTIGUITY, "loop": _CONTIGUITY, "gap": _DURATION,
+        "not": _BOOL, "repeat": _DURATION, "group": {"type": "array", "items": _ANY_STEP}, "any_of": _ANY_STEP, "all_of": _ANY_STEP,
+        "any": _ANY_STEP, "all": _ANY_STEP,
+    },
+    "within": {"gap": _DURATION},
+    "absence": {"for": _DURATION, "after": {"enum": ["first", "each"]}, "expect": _TEXT},
     "suppress": {
         "cooldown": _DURATION, "debounce": _DURATION, "max_wait": _DURATION, "batch": lambda: _section("batch", required=("over",)),
         "limit": lambda: _section("limit", required=("count", "over")), "per": _NAMES,

@@ -65,6 +65,7 @@ class FlagData(_Strict):
     scores: dict[str, Any]
     enrichment: dict[str, Any]
     suppressed: int
+    missing: list[str] | None = None
 
 
 class Flag(_Strict):

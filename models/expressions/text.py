@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
 from models.values.types import Kind, Type
@@ -58,12 +59,20 @@ def to_json(type_: Type, value: Any) -> Any:
 
 def time_text(time: int) -> str:
     """RFC 3339 in UTC; a fraction only where there is one."""
-    try:
-        whole, micros = divmod(time, 1_000_000)
-        text = (_EPOCH + timedelta(seconds=whole)).strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
-    except OverflowError:
+    whole, micros = divmod(time, 1_000_000)
+    text = _second_text(whole)
+    if not text:
         return f"{time}us"
     return f"{text}.{micros:06d}Z" if micros else f"{text}Z"
+
+
+@lru_cache(4096)
+def _second_text(seconds: int) -> str:
+    """A second since 1970 without its zone, empty where no calendar has it."""
+    try:
+        return (_EPOCH + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
+    except OverflowError:
+        return ""
 
 
 def interval_text(microseconds: int) -> str:

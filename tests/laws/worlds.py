@@ -88,6 +88,23 @@ KINDS = ["", "trigger: edge", "hold: 2 of 3", "hold: {over}", "clear: amount < 3
          "trigger: edge, hold: 2 of 3"]  # fmt: skip
 SUPPRESS = ["", "cooldown: {over}", "debounce: {delay}", "debounce: {delay}, max_wait: {over}", "batch: {{over: {over}, max: 3}}",
             "limit: {{count: 2, over: {over}}}", "cooldown: {delay}, limit: {{count: 2, over: {over}}}"]  # fmt: skip
+STEPS = [
+    "sequence: [{{a: {{on: pays, when: amount > 3}}}}, {{b: {{on: pays, when: amount > last(a.amount), times: '2..'}}}}, "
+    "{{c: {{on: pays, when: \"kind = 'b'\"}}}}]; within: {over}",
+    "sequence: [{{a: {{on: logins, when: not ok}}}}, {{b: {{on: pays, contiguity: any, when: amount > 4}}}}]; within: {over}; "
+    "on_timeout: flag; after_match: none",
+    "sequence: [{{a: {{on: pays, when: \"kind = 'a'\"}}}}, {{no: {{on: logins, when: ok, not: true, repeat: 3s}}}}]; within: {over}",
+    "sequence: [{{a: {{on: pays, when: amount > 2, times: 2, loop: strict}}}}, {{b: {{on: pays, contiguity: strict, when: known}}}}]; "
+    "emit: ordered; within: {{gap: {over}}}",
+    "sequence: [{{g: {{group: [{{a: {{on: logins}}}}, {{b: {{on: pays, when: amount >= avg(b.amount) or count(b) = 0}}}}], "
+    "times: '1..', until: not ok, on: logins}}}}, {{no: {{on: pays, not: true, when: amount > 9}}}}]; within: {over}",
+    "all: {{a: {{on: pays, when: amount > 5}}, b: {{on: logins, when: ok}}, no: {{on: logins, when: not ok, not: true}}}}; "
+    "within: {over}; guard: a.amount < 20",
+    "any: {{a: {{on: pays, when: amount > 8}}, b: {{on: logins, when: not ok}}}}",
+    "on: logins; absence: {{for: {over}, after: each}}",
+    "on: pays; when: amount > 3; absence: {{for: {over}}}",
+]  # fmt: skip
+"""Patterns of several events, by card; their keys separated by semicolons."""
 LONG = 91 * 86_400
 """Seconds after which every state without a window of its own is gone."""
 
@@ -153,6 +170,11 @@ def _text(dice: random.Random) -> str:
     keys = {line.split(":")[0].strip(): line.partition("by: ")[2] for line in shared}
     lines.append("patterns:")
     for number in range(dice.randint(2, 5)):
+        if dice.random() < 0.35:
+            lines += [f"  p{number}:", "    by: card", *(f"    {line}" for line in fill(dice.choice(STEPS)).split("; "))]
+            if dice.random() < 0.5 and (suppress := fill(dice.choice(SUPPRESS))):
+                lines.append(f"    suppress: {{{suppress}}}")
+            continue
         by = dice.choice(["card", "shop", "[card, shop]"])
         usable = [name for name in [*features, *scores] if keys[name].startswith(by)]
         parts = [CONDITIONS[name] for name in dice.sample(usable, min(len(usable), dice.randint(0, 2)))]

@@ -98,6 +98,14 @@ class FastSequenceMachine(SequenceMachine):
         if self.fast.crowded and self.bound != AFTER_ALL:
             self._sweep_events(count)
 
+    def taken(self, number: int) -> Any:
+        """A taken event by its number."""
+        return Event(self, number)
+
+    def show(self, kept: Any) -> int:
+        """The number of an event that a hit takes its fields from."""
+        return self.hold(kept)
+
     def hold(self, kept: Any) -> int:
         """Keep an event for a burst; its number."""
         number: int = kept.number

@@ -95,6 +95,7 @@ class SequenceMachine:
         self.number, self.place = 0, -1
         self.fresh: list[weakref.ref[Kept]] = []
         self.held: dict[int, Kept] = {}
+        self.shown: dict[int, Kept] = {}
 
     @property
     def suppressed(self) -> int:
@@ -125,7 +126,11 @@ class SequenceMachine:
 
     def sources(self, hits: Sequence[Hit]) -> Batch:
         """The rows that hits take their fields from (not empty), in the hits' order, before ``settle``."""
-        return concat_batches([self._source(hit.at) for hit in hits])
+        return concat_batches([self._source(self.taken(hit.at)) for hit in hits])
+
+    def taken(self, number: int) -> Kept:
+        """A taken event by its number, while a hit or a burst needs it."""
+        return self.shown[number] if number in self.shown else self.held[number]
 
     def _source(self, kept: Kept) -> Batch:
         lane, row = self.lanes[kept.lane], kept.row
@@ -154,7 +159,7 @@ class SequenceMachine:
                 lane.refs.extend(weakref.ref(kept) for kept in mine)
             if lane.store.crowded:
                 self._sweep(lane)
-        self.fresh, self.rows = [], None
+        self.fresh, self.shown, self.rows = [], {}, None
 
     def _sweep(self, lane: Lane) -> None:
         kept = [each for ref in lane.refs if (each := ref()) is not None]
@@ -255,6 +260,11 @@ class SequenceMachine:
         kept.position = position
         return kept
 
+    def show(self, kept: Kept) -> int:
+        """Keep an event in mind until ``settle``, for a hit that takes its fields from it; its number."""
+        self.shown[kept.number] = kept
+        return kept.number
+
     def hold(self, kept: Kept) -> int:
         """Keep an event for a burst; its number."""
         self.held[kept.number] = kept
@@ -345,7 +355,7 @@ class _Offer:
         return Hit(
             self.kind, match.slot, match.time, anchor, events, len(events), {}, events[0], events[-1] if completes else None,
             deadline=match.deadline, episode=anchor, episode_deadline=match.deadline, episode_kind=self.kind, repeat=match.repeat,
-            at=last.what, order=order, values=values, time=match.deadline if match.deadline is not None else last.time,
+            at=machine.show(last.what), order=order, values=values, time=last.time if match.deadline is None else match.deadline,
             missing=self._missing(),
         )  # fmt: skip
 
