@@ -37,8 +37,8 @@ class Stack:
         self.start_connect()
 
     def start_connect(self) -> None:
-        """Start the worker, also again after it was killed: it goes on from its last flush, up to 3 s ago."""
-        flush = ["--set", "offset.flush.interval.ms=3000", "--set", "scheduled.rebalance.max.delay.ms=0"]
+        """Start the worker, also again after it was killed: it goes on from its last flush, up to 20 s ago."""
+        flush = ["--set", "offset.flush.interval.ms=20000", "--set", "scheduled.rebalance.max.delay.ms=0"]
         self._call("connect", "start", "--port", str(self.ports["connect"]), "--bootstrap", self.broker.servers, *flush)
 
     def kill_connect(self) -> None:

@@ -45,6 +45,7 @@ TABLE = """  {name}:
     format: debezium
     key: id
     wait: 300s
+    idle_after: 10s
     heartbeat: {{kafka: main/__debezium-heartbeat.{name}}}
     fields: {{id: int, status: string, balance: "decimal(12,2)", seen: "timestamp[us]?", note: "string?"}}
 """
@@ -196,7 +197,7 @@ def test_what_the_database_held_is_what_payments_see(stack: Stack, tmp_path: Pat
     """Live and in a replay, over every form of capture, with the connectors killed in between."""
     bank = Bank(stack)
     with running(application(stack, tmp_path, "flags-live")) as run:
-        time.sleep(8)  # past the snapshot and a flush of the connectors' offsets
+        time.sleep(25)  # past the snapshot and a flush of the connectors' offsets
         bank.take()
         for statements in STEPS:
             bank.take(*statements)
@@ -210,10 +211,11 @@ def test_what_the_database_held_is_what_payments_see(stack: Stack, tmp_path: Pat
     _tell(stack, bank)
     run_here(Job(application(stack, tmp_path, "flags-replay"), 16, lambda: "now", live=bounded([])))
     replay = flags_on(stack, "flags-replay", 0)
-    for found in (replay, live):
+    for name, found in (("replay", replay), ("live", live)):
         got = {(flag["data"]["evidence"][0]["fields"]["id"], form): seen(flag, form) for flag in found["seen"] for form in FORMS}
         wanted = {(id, form): row for id, row in bank.expected.items() for form in FORMS}
         wrong = {place: (got.get(place), row) for place, row in wanted.items() if got.get(place, "nothing") != row and _comparable(*place)}
+        print(f"{name}: {len(got)} rows seen, {len(wrong)} wrong: {sorted(wrong.items())[:6]}")
         assert not wrong
         assert got.keys() == wanted.keys()
     # What came while the connectors were down came too late for a stream that waits a second.

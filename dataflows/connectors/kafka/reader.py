@@ -78,12 +78,13 @@ class RecordReader:
     def silent(self, since: int, now: int, heartbeat: int | None = None) -> None:
         """Announce a bound for a partition at its end that was silent from ``since`` until ``now`` (microseconds).
 
-        A ``heartbeat`` of the table's connector, heard before the partition was found at its end, says the same of its time.
+        A ``heartbeat`` of the table's connector, heard before the partition was found at its end, says the same of its time: it
+        carries the connector's clock, and changes of before it may still be under way, for ``idle_after`` at most.
         """
         if now - since >= self.idle_after:
             self.judge.announce(now - self.lateness - max(self.idle_after, self.wait))
         if heartbeat is not None:
-            self.judge.announce(heartbeat - self.lateness)
+            self.judge.announce(heartbeat - self.lateness - self.idle_after)
 
     def read(self) -> Judged:
         """Nothing: the partition's part of the source reads for all that share it."""
