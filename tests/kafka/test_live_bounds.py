@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from dataflows.batch import BEFORE_ALL
+from dataflows.connectors.kafka.heartbeats import heartbeat_time
 from tests.kafka.parts import SECOND, Clock, judged, part_of, readers_of
 
 PAYMENTS = """streams:
@@ -153,3 +154,21 @@ def test_a_heartbeat_moves_a_table_s_bound(tmp_path: Path) -> None:
     consumer.calm()
     part.snapshot()
     assert part.bound == clock.now - 2 * SECOND
+
+
+@pytest.mark.parametrize(
+    ("value", "time"),
+    [
+        (b'{"ts_ms":1700000000000}', 1_700_000_000_000_000),
+        (b'{"schema":{},"payload":{"ts_ms":1700000000000}}', 1_700_000_000_000_000),
+        (b'{"op":"u","source":{"ts_ms":1600000000000},"ts_ms":1700000000000}', 1_600_000_000_000_000),
+        (b'{"op":"u","source":{"ts_ms":1600000000000,"ts_us":1600000000000123},"ts_ms":1700000000000}', 1_600_000_000_000_123),
+        (b'{"id":1,"__op":"u","__source_ts_us":1600000000000123}', 1_600_000_000_000_123),
+        (b'{"id":1}', None),
+        (b"beat", None),
+        (None, None),
+    ],
+)
+def test_the_time_of_a_heartbeat(value: bytes | None, time: int | None) -> None:
+    """The connector's, or the commit of a change of the table that is written for it."""
+    assert heartbeat_time(value) == time

@@ -45,8 +45,8 @@ TABLE = """  {name}:
     format: debezium
     key: id
     wait: 300s
-    idle_after: 10s
-    heartbeat: {{kafka: main/__debezium-heartbeat.{name}}}
+    idle_after: 2s
+    heartbeat: {{kafka: main/{name}.bank.beat}}
     fields: {{id: int, status: string, balance: "decimal(12,2)", seen: "timestamp[us]?", note: "string?"}}
 """
 APPLICATION = """tocsin: 1
@@ -110,6 +110,8 @@ def stack() -> Iterator[Stack]:
             "create schema bank",
             "create table bank.accounts (id bigint primary key, status text not null, balance numeric(12,2) not null, seen timestamp, note text)",
             "alter table bank.accounts alter note set storage external",
+            "create table bank.beat (id int primary key, at timestamptz)",
+            "insert into bank.beat values (1, now())",
             f"insert into bank.accounts select g, 'open', g * 1.25, ('2026-01-0' || g)::timestamp, {LONG} from generate_series(1, 3) g",
         )
         for name, (config, schemas) in FORMS.items():
