@@ -167,13 +167,17 @@ def application(stack: Stack, folder: Path, flags: str) -> Application:
 
 
 def flags_on(stack: Stack, topic: str, least: int) -> dict[str, list[dict[str, Any]]]:
-    """Flags of each pattern."""
-    found: dict[str, list[dict[str, Any]]] = {"seen": [], "moved": []}
-    for message in stack.broker.read(topic, 1, least + 1, 280):
-        flag = structured_of(message)
-        if flag["type"] != "tocsin.application.v1":
-            found[flag["data"]["pattern"]["name"]].append(flag)
-    return found
+    """Flags of each pattern, once there are so many of payments or nothing comes any more."""
+    end = time.monotonic() + 280
+    while True:
+        found: dict[str, list[dict[str, Any]]] = {"seen": [], "moved": []}
+        for message in stack.broker.read(topic):
+            flag = structured_of(message)
+            if flag["type"] != "tocsin.application.v1":
+                found[flag["data"]["pattern"]["name"]].append(flag)
+        if len(found["seen"]) >= least or time.monotonic() > end:
+            return found
+        time.sleep(1)
 
 
 def seen(flag: dict[str, Any], form: str) -> dict[str, str | None] | None:
