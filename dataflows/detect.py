@@ -31,7 +31,8 @@ class Connectors:
     """What a flow reads and writes: every partition's reader, tables that never change, and the sinks.
 
     ``parts`` opens the partitions of logs that several readers may share; ``draining``: the run is to stop as it stands;
-    ``keeping``: what is saved is kept; ``worker``: this worker's number, and how many there are.
+    ``keeping``: what is saved is kept; ``worker``: this worker's number, and how many there are; ``settling``: of a run that
+    begins in the middle (``dataflows.settling``).
     """
 
     readers: list[Reader]
@@ -41,6 +42,7 @@ class Connectors:
     draining: Callable[[], bool] = lambda: False
     keeping: Keeping | None = None
     worker: tuple[int, int] = (0, 1)
+    settling: Mapping[str, tuple[int, int]] | None = None
 
 
 class Passed(NamedTuple):
@@ -147,7 +149,7 @@ def _shard(plan: Plan, stage: int, io: Connectors, division: Division) -> Callab
 
     def made(sender: int) -> Shard:
         heard = senders(plan, stage, io.readers, division, division.shard(stage, sender) or 0)
-        return Shard(plan, plan.stages[stage], heard, evidence)
+        return Shard(plan, plan.stages[stage], heard, evidence, settling=io.settling)
 
     return lambda state: Logic(made, io.sinks.observed, state, saves=io.keeping is not None)
 

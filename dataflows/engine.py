@@ -62,6 +62,7 @@ class Engine:
         tables: Mapping[str, StaticTable] | None = None,
         shards: int = 1,
         sweep: Callable[[], Sweep] = ClockHand,
+        settling: Mapping[str, tuple[int, int]] | None = None,
     ) -> None:
         self.plan = plan
         self.readers = readers
@@ -72,7 +73,7 @@ class Engine:
         evidence = EvidenceMaker(plan.application, {reader.partition: reader.number for reader in readers})
         self.stages = [
             [
-                Shard(plan, stage, senders(plan, stage.index, readers, self.division, shard), evidence, sweep())
+                Shard(plan, stage, senders(plan, stage.index, readers, self.division, shard), evidence, sweep(), settling)
                 for shard in range(self.division.of(stage.index))
             ]
             for stage in plan.stages

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from threading import Event, Thread
@@ -24,6 +24,7 @@ from dataflows.observed import Observed
 from dataflows.panics import without_panics
 from dataflows.plan import plan
 from dataflows.readers import all_readers, static_tables
+from dataflows.settling import settling_of, whole_from
 from dataflows.sinks import Sinks
 from dataflows.source import Keeping, file_name
 from dataflows.state.directory import StateDirectory, StateProblem, opened, recovery_of
@@ -98,7 +99,7 @@ def run_here(job: Job) -> Counts:
             raise NothingLeft(state.path)
         if job.watch is not None:
             job.watch(lambda: sinks.counts)
-        _flow(job, sinks, _resumed(state), None)
+        _flow(job, sinks, _resumed(job, state), None)
         _finish(job, sinks, state)
     return sinks.counts
 
@@ -114,7 +115,7 @@ def run_processes(job: Job, processes: int, arguments: list[str]) -> Counts:
         folder = Path(name)
         if state is not None and state.ended:
             raise NothingLeft(state.path)
-        _resumed(state).write(folder / _RESUMED)
+        _resumed(job, state).write(folder / _RESUMED)
         locks = () if state is None else (state.lock,)
         workers = [_start(arguments, number, addresses, folder, job, locks) for number in range(processes)]
         try:
@@ -151,7 +152,7 @@ def _end_with_parent() -> None:
 
 
 def _opened(job: Job) -> AbstractContextManager[StateDirectory | None]:
-    return nullcontext() if job.state is None else opened(job.state, job.application, job.shards)
+    return nullcontext() if job.state is None else opened(job.state, job.application, job.shards, _begin(job))
 
 
 def _sinks(job: Job, folder: Path) -> Sinks:
@@ -159,11 +160,15 @@ def _sinks(job: Job, folder: Path) -> Sinks:
     return Sinks(job.application, job.now, folder, job.live, job.clock, kept=kept, strict=job.strict)
 
 
-def _resumed(state: StateDirectory | None) -> Resumed:
+def _begin(job: Job) -> int | None:
+    return None if job.live is None else job.live.span.begin
+
+
+def _resumed(job: Job, state: StateDirectory | None) -> Resumed:
     if state is None or not state.resumed:
-        return Resumed()
+        return Resumed(begin=_begin(job))
     try:
-        return Resumed(saved_parts(state.recovery))
+        return Resumed(saved_parts(state.recovery), state.begin)
     except ValueError as error:
         raise StateProblem(f"{state.path}: cannot be read: {error}. Start with another --state directory") from None
 
@@ -215,7 +220,8 @@ def _flow(job: Job, sinks: Sinks, resumed: Resumed, cluster: tuple[list[str], in
     compiled = plan(job.application)
     joined = resumed.joined(compiled)
     job.observe(sinks.observed)
-    topology = None if sinks.live is None else Topology(job.application, sinks.live, joined)
+    live = None if sinks.live is None else replace(sinks.live, span=replace(sinks.live.span, begin=resumed.begin))
+    topology = None if live is None else Topology(job.application, live, joined)
     if topology is not None:
         sinks.observed.lags.append(topology.behind)
         if not topology.ask():
@@ -231,7 +237,8 @@ def _flow(job: Job, sinks: Sinks, resumed: Resumed, cluster: tuple[list[str], in
     sinks.observed.begin(places, len(compiled.stages))
     keeping = None if job.state is None else Keeping(joined)
     worker = (0, 1) if cluster is None else (cluster[1], len(cluster[0]))
-    io = Connectors(readers, static_tables(compiled), sinks, parts, job.stopping, keeping, worker)
+    settling = None if resumed.begin is None else settling_of(job.application, whole_from(job.application, resumed.begin))
+    io = Connectors(readers, static_tables(compiled), sinks, parts, job.stopping, keeping, worker, settling)
     flow = build(compiled, io, job.shards)
     recovery = None if job.state is None else RecoveryConfig(str(recovery_of(job.state)))  # type: ignore[no-untyped-call]
     try:

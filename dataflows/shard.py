@@ -22,6 +22,7 @@ from dataflows.operators.per import PerMachine
 from dataflows.operators.reorder import Chunk, Part, Reorder, merged
 from dataflows.operators.sequences.machine import SequenceMachine
 from dataflows.operators.sequences.rows import LaneRows, Truths, ordered
+from dataflows.operators.settling import Settling
 from dataflows.operators.storm import StormMachine
 from dataflows.operators.suppress import numeric_types
 from dataflows.operators.versions import Versions
@@ -110,12 +111,13 @@ class Shard:
     """All state of one stage for the keys of one shard.
 
     senders: who sends to it; evidence shows rows of hits; sweep: which slots are looked at for eviction after a batch; changed:
-    whether more than bounds came in since somebody set it to False.
+    whether more than bounds came in since somebody set it to False; settling: of a run that begins in the middle (``Settling``).
     """
 
     def __init__(
-        self, plan: Plan, stage: Stage, senders: Iterable[int], evidence: EvidenceMaker, sweep: Sweep | None = None
-    ) -> None:
+        self, plan: Plan, stage: Stage, senders: Iterable[int], evidence: EvidenceMaker, sweep: Sweep | None = None,
+        settling: Mapping[str, tuple[int, int]] | None = None,
+    ) -> None:  # fmt: skip
         self.sweep = sweep or ClockHand()
         self.plan = plan
         self.stage = stage
@@ -128,6 +130,8 @@ class Shard:
         self.windows = {id(step): Windows(step.features) for step in stage.steps if isinstance(step, Wave)}
         self.scores = {id(step): ZScores(step.scores) for step in stage.steps if isinstance(step, Scoring)}
         self.machines = {step.name: self._machine(step) for step in stage.steps if isinstance(step, Pattern)}
+        names = [step.name for step in stage.steps if isinstance(step, Pattern)] if settling is not None else []
+        self.settling = {name: Settling(*settling[name]) for name in names} if settling is not None else {}
         self.suppressions = {
             step.pattern.name: self._suppression(step.pattern) for step in stage.steps if isinstance(step, Suppression)
         }  # fmt: skip
@@ -198,6 +202,7 @@ class Shard:
             elif isinstance(step, Scoring):
                 found[f"scores {place}"] = self.scores[id(step)]
         found.update({f"pattern {name}": machine for name, machine in self.machines.items()})
+        found.update({f"settling {name}": settling for name, settling in self.settling.items()})
         found.update({f"suppression {name}": machine for name, machine in self.suppressions.items()})
         found.update({f"storm {name}": machine for name, machine in self.storms.items()})
         return found
@@ -490,7 +495,10 @@ class _Pass:
         def as_of(slot: int, moment: int) -> dict[str, object]:
             return {column: value for part in known for column, value in part.at(slot, moment).items()}
 
-        hits = machine.step(None if lane is None else self._given(pattern, lane), until, as_of)
+        given = None if lane is None else self._given(pattern, lane)
+        if given is not None and pattern.name in self.shard.settling:
+            self.shard.settling[pattern.name].see(given.slot, given.batch.time, given.when)
+        hits = machine.step(given, until, as_of)
         self._out(pattern, machine, hits, waits=bool(pattern.suppress.per))
 
     def _suppression(self, pattern: Pattern) -> None:
@@ -508,6 +516,8 @@ class _Pass:
 
     def _out(self, pattern: Pattern, machine: Machine | PerMachine, hits: list[Hit], *, waits: bool) -> None:
         """Hits go out as flags unless a later stage suppresses them, and as rows where somebody takes them."""
+        if pattern.name in self.shard.settling:
+            hits = self.shard.settling[pattern.name].mark(hits)
         if not waits and (self.shard.plan.application.storm is None or pattern.mode == "part"):
             self.outcome.hits.extend(Found(pattern, hit, hit.key or self.shard.keys.key(hit.slot)) for hit in hits)
         # A key that never spoke has no event whose fields a row could take.

@@ -27,12 +27,16 @@ class StateProblem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StateDirectory:
-    """An open state directory. ``resumed``: a run saved state here before; ``ended``: it read all of its input."""
+    """An open state directory. ``resumed``: a run saved state here before; ``ended``: it read all of its input.
+
+    begin: the time of the records that its first run began at (microseconds), None for one that began at the first offsets.
+    """
 
     path: Path
     lock: int
     resumed: bool
     ended: bool
+    begin: int | None
 
     @property
     def recovery(self) -> Path:
@@ -51,7 +55,7 @@ def recovery_of(path: Path) -> Path:
 
 
 @contextmanager
-def opened(path: Path, application: Application, shards: int) -> Iterator[StateDirectory]:
+def opened(path: Path, application: Application, shards: int, begin: int | None = None) -> Iterator[StateDirectory]:
     """The state directory of an application, made where there is none; nobody else can open it meanwhile.
 
     Raises:
@@ -61,7 +65,7 @@ def opened(path: Path, application: Application, shards: int) -> Iterator[StateD
     lock = os.open(path / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         _take(lock, path)
-        yield _checked(path, application, shards, lock)
+        yield _checked(path, application, shards, lock, begin)
     finally:
         os.close(lock)
 
@@ -92,14 +96,15 @@ def _take(lock: int, path: Path) -> None:
             time.sleep(0.05)
 
 
-def _checked(path: Path, application: Application, shards: int, lock: int) -> StateDirectory:
-    wanted = {"version": VERSION, "application": application.name, "hash": shape_of(application), "shards": shards, "ended": False}
+def _checked(path: Path, application: Application, shards: int, lock: int, begin: int | None) -> StateDirectory:
+    wanted = {"version": VERSION, "application": application.name, "hash": shape_of(application), "shards": shards}
+    wanted |= {"ended": False, "begin": begin}
     if not (path / _MANIFEST).exists():
         _make(path, wanted)
-        return StateDirectory(path, lock, False, False)
+        return StateDirectory(path, lock, False, False, begin)
     try:
         found = json.loads((path / _MANIFEST).read_text())
-        version, name, hash_, count, ended = (found[key] for key in wanted)
+        version, name, hash_, count, ended, first = (found[key] for key in wanted)
     except (ValueError, KeyError, TypeError) as error:
         raise StateProblem(f"{path / _MANIFEST}: cannot be read: {error}. Start with another --state") from None
     if version != VERSION:
@@ -117,7 +122,7 @@ def _checked(path: Path, application: Application, shards: int, lock: int) -> St
             f"{path}: expected --shards {count}, which is fixed for the life of a state; found {shards}. Run with --shards "
             f"{count}, or start with another --state"
         )
-    return StateDirectory(path, lock, True, bool(ended))
+    return StateDirectory(path, lock, True, bool(ended), first)
 
 
 def _make(path: Path, manifest: dict[str, object]) -> None:

@@ -17,18 +17,24 @@ from dataflows.steps import SOURCE, Plan
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """Saved snapshots of the source's partitions by name; none for a run that begins."""
+    """Saved snapshots of the source's partitions by name; none for a run that begins.
+
+    begin: the time of the records at which the first run began (microseconds), None where it was the first offsets.
+    """
 
     parts: Mapping[str, bytes] = field(default_factory=dict)
+    begin: int | None = None
 
     def write(self, path: Path) -> None:
         """Leave it to worker processes."""
-        path.write_text(json.dumps({name: base64.b64encode(data).decode() for name, data in self.parts.items()}))
+        parts = {name: base64.b64encode(data).decode() for name, data in self.parts.items()}
+        path.write_text(json.dumps({"parts": parts, "begin": self.begin}))
 
     @staticmethod
     def read(path: Path) -> Resumed:
         """What ``write`` left."""
-        return Resumed({name: base64.b64decode(text) for name, text in json.loads(path.read_text()).items()})
+        found = json.loads(path.read_text())
+        return Resumed({name: base64.b64decode(text) for name, text in found["parts"].items()}, found["begin"])
 
     @property
     def topics(self) -> list[str]:

@@ -257,6 +257,9 @@ class Run:
     shards: int = 1
     sweep: Callable[[], Sweep] = ClockHand
     restart: float = 0.0
+    begin: dict[str, list[int]] = field(default_factory=dict)
+    """Where the partitions of a source begin, its first rows but for these."""
+    settling: dict[str, tuple[int, int]] | None = None
     largest: int = 0
     """The most slots that any shard had."""
     strings: int = 0
@@ -277,7 +280,7 @@ class Run:
     def results(self, world: World, compiled: Plan) -> Iterator[Result]:
         """What every read gives."""
         readers = memory_readers(world, compiled, self)
-        engine = Engine(compiled, readers, {}, self.shards, self.sweep)
+        engine = Engine(compiled, readers, {}, self.shards, self.sweep, self.settling)
         while open_ := [reader for reader in readers if not reader.done]:
             reader = self.dice.choice(open_)
             yield engine.turn(reader, reader.read())
@@ -302,7 +305,7 @@ class Run:
             assert_plain(state)
             reader.judge = judge_of(engine.plan.application, reader.source, reader.judge.source, reader.partition)
             reader.judge.restore(state)
-        fresh = Engine(engine.plan, readers, {}, self.shards, self.sweep)
+        fresh = Engine(engine.plan, readers, {}, self.shards, self.sweep, self.settling)
         fresh.restore(saved)
         return fresh
 
@@ -339,7 +342,7 @@ def _blocks(
 ) -> Iterator[tuple[Block, Decoded]]:
     source: Any = application.streams.get(name) or application.tables[name]
     decoder = decoder_of(source, wanted, judge.first if isinstance(judge, Judge) else frozenset())
-    at = 0
+    at = how.begin.get(name, [0] * (number + 1))[number]
     while at < len(rows):
         stop = min(len(rows), at + how.dice.randint(1, how.most))
         raw = raw_rows(rows[at:stop])

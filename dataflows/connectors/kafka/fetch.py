@@ -80,11 +80,12 @@ class TopicConsumer:
         self._many = True
         self._told: set[str] = set()
 
-    def log(self, number: int, offset: int | None) -> Log:
-        """The log of a partition from an offset on; None: from where the run's span begins."""
-        if offset is None:
+    def log(self, number: int, offset: int | None, *, whole: bool = False) -> Log:
+        """The log of a partition from an offset on; None: from where the span begins, or the first where it must be ``whole``."""
+        begin = None if whole else self.live.span.begin
+        if offset is None and not whole:
             offset = self.live.span.offsets.get((self.topic, number))
-        begin = self.live.span.begin if offset is None else None
+            begin = begin if offset is None else None
         self.logs[number] = Log(self.topic, number, offset, begin, self.live.clock())
         return self.logs[number]
 

@@ -14,7 +14,7 @@ from dataflows.connectors.kafka.live import END, Live
 from dataflows.connectors.kafka.reader import RecordReader
 from dataflows.connectors.kafka.records import raw_rows_of
 from dataflows.connectors.kafka.snapshot import restored, saved
-from dataflows.judge import Judged
+from dataflows.judge import Judge, Judged
 
 ROWS = 50_000
 """Messages of one partition that are read at once."""
@@ -56,7 +56,8 @@ class RecordPart(StatefulSourcePartition[Turn, bytes]):
             for reader in readers:
                 if reader.source in joined:
                     reader.judge.join(joined[reader.source])
-        self.log = consumer.log(readers[0].place.number, offset)
+        whole = not all(isinstance(reader.judge, Judge) for reader in readers)  # a join with half a table would be wrong
+        self.log = consumer.log(readers[0].place.number, offset, whole=whole)
         self.ended = False
         self.credit = CREDIT
         self.pauses = False
