@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,8 @@ from dataflows.running import Job, run_here
 from models.application.resolved import Application
 from tests.kafka.read_back import flags_in, flags_of, placeless, structured_in, structured_of
 from tests.kafka.shop import filled, made, over_files, over_topics, rows
-from tests.kafka.test_live_run import QUICK, Running, payment
+from tests.kafka.test_command import run
+from tests.kafka.test_live_run import PATIENCE, QUICK, Running, payment
 from tests.laws.test_crash import killed
 from tests.laws.worlds import examples
 
@@ -73,18 +75,62 @@ def test_live_is_a_replay_without_what_came_too_late(seed: int, broker: Broker, 
     application = over_topics(tmp_path, broker, topics, QUICK)
     sent: list[list[bytes]] = [[], [], []]
     for _ in range(2):
-        with kept(application, state) as run:
+        with kept(application, state) as running:
             for _ in range(3):
                 _burst(dice, broker, topics["payments"], sent)
-                run.until(lambda: _decided(broker, topics) == sum(map(len, sent)))
+                running.until(lambda: _decided(broker, topics) == sum(map(len, sent)))
+    _equals_its_replay(application, broker, topics, tmp_path, sent)
+
+
+@pytest.mark.parametrize("seed", range(examples(1)))
+def test_live_with_kills_is_a_replay(seed: int, broker: Broker, tmp_path: Path) -> None:
+    """The same with kill -9 while silence announces bounds: an event that was flagged is late in no later run, nor the other way."""
+    dice = random.Random(seed + 7)
+    topics = made(broker)
+    application = over_topics(tmp_path, broker, topics, QUICK)
+    sent: list[list[bytes]] = [[], [], []]
+    for _ in range(3):
+        running = run(tmp_path, "--state", str(tmp_path / "state"), "--shards", "4")
+        for whole in (True, False):
+            _burst(dice, broker, topics["payments"], sent)
+            before = _decided(broker, topics)
+            end = time.monotonic() + PATIENCE
+            while _decided(broker, topics) < (sum(map(len, sent)) if whole else before + 1):
+                assert running.poll() is None and time.monotonic() < end
+        running.kill()
+        running.wait()
+    _equals_its_replay(application, broker, topics, tmp_path, sent)
+
+
+def _equals_its_replay(
+    application: Application, broker: Broker, topics: dict[str, str], folder: Path, sent: list[list[bytes]]
+) -> None:
+    """Go on to the end of the topics; all flags are those of files without the rows that silence made late."""
     live = Live(lambda: time.time_ns() // 1000, lambda text: None, span=Span(end=END))
-    run_here(Job(application, 4, lambda: "now", live=live, state=state))
-    late = [event["data"] for event in structured_in(broker, topics["late"])]
+    run_here(Job(application, 4, lambda: "now", live=live, state=folder / "state"))
+    late = _late(broker, topics)
     silent = {(each["partition"], each["offset"]) for each in late if each["reason"] == "idle"}
     assert silent
     partitions = [[row for at, row in enumerate(part) if (number, at) not in silent] for number, part in enumerate(sent)]
-    run_here(Job(_prompt(over_files(tmp_path, partitions, [])), 4, lambda: "now"))
-    assert flags_in(broker, topics["flags"]) == flags_of(tmp_path / "flags.jsonl")
+    run_here(Job(_prompt(over_files(folder, partitions, [])), 4, lambda: "now"))
+    assert _once(flags_in(broker, topics["flags"])) == flags_of(folder / "flags.jsonl")
+
+
+def _once(flags: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Flags without repetitions, which are equal."""
+    found: dict[str, dict[str, Any]] = {}
+    for flag in flags:
+        assert found.setdefault(flag["id"], flag) == flag
+    return list(found.values())
+
+
+def _late(broker: Broker, topics: dict[str, str]) -> list[dict[str, Any]]:
+    """Late events, each once; a repetition says the same."""
+    found: dict[tuple[int, int], dict[str, Any]] = {}
+    for event in structured_in(broker, topics["late"]):
+        data = event["data"]
+        assert found.setdefault((data["partition"], data["offset"]), data) == data
+    return list(found.values())
 
 
 def _burst(dice: random.Random, broker: Broker, topic: str, sent: list[list[bytes]]) -> None:
@@ -101,8 +147,8 @@ def _burst(dice: random.Random, broker: Broker, topic: str, sent: list[list[byte
 
 def _decided(broker: Broker, topics: dict[str, str]) -> int:
     """How many payments are flagged or late."""
-    flags = [flag for flag in flags_in(broker, topics["flags"]) if flag["source"].endswith("/abroad")]
-    return len(flags) + len(structured_in(broker, topics["late"]))
+    flags = [flag for flag in _once(flags_in(broker, topics["flags"])) if flag["source"].endswith("/abroad")]
+    return len(flags) + len(_late(broker, topics))
 
 
 def _prompt(application: Application) -> Application:
