@@ -67,9 +67,8 @@ class KeyTable:
             self._compact()
 
     def snapshot(self) -> dict[str, Any]:
-        """All state as arrays."""
+        """All state as arrays; the hash table, which is mostly room, is made anew of the keys."""
         return {
-            "table": self.table.copy(),
             "arena": self.arena[: self.bytes].copy(),
             "spans": self.spans[: self.used].copy(),
             "free": self.free.copy(),
@@ -77,8 +76,10 @@ class KeyTable:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``snapshot`` gave."""
-        self.table, self.arena, self.spans, self.free = (state[name].copy() for name in ("table", "arena", "spans", "free"))
+        self.arena, self.spans, self.free = (state[name].copy() for name in ("arena", "spans", "free"))
         self.used, self.bytes = len(self.spans), len(self.arena)
+        self.table = _empty_table(max(1024, 1 << int(4 * len(self)).bit_length()))
+        _rebuild(self.table, self.arena, self.spans)
         self.garbage = self.bytes - int(np.maximum(self.spans[:, 1], 0).sum())
 
     def _look(self, keys: Strings, hashes: NDArray[np.uint64], insert: bool) -> NDArray[np.int64]:
@@ -145,6 +146,18 @@ def _same(a, i, b, j, size):  # type: ignore[no-untyped-def]
         if load64(a, i + k) != load64(b, j + k):
             return False
     return load64(a, i + size - 8) == load64(b, j + size - 8)
+
+
+@nb.njit(cache=True, nogil=True)
+def _rebuild(table, arena, spans):  # type: ignore[no-untyped-def]
+    mask = table.shape[0] - 1
+    for slot in range(spans.shape[0]):
+        if spans[slot, 1] >= 0:
+            h = np.int64(xxh64(arena, spans[slot, 0], spans[slot, 1]))
+            k = h & mask
+            while table[k, 1] != -1:
+                k = (k + 1) & mask
+            table[k, 0], table[k, 1] = h, slot
 
 
 @nb.njit(cache=True, nogil=True)
