@@ -42,6 +42,24 @@ def test_a_stopped_run_goes_on(first: str, then: str, broker: Broker, tmp_path: 
     assert bursts == [3]
 
 
+def test_workers_end_with_whoever_started_them(broker: Broker, tmp_path: Path) -> None:
+    """kill -9 leaves no worker behind that would go on with the state: the next run takes it, and loses nothing."""
+    topics = made(broker)
+    over_topics(tmp_path, broker, topics, {**QUICK, **HOUR})
+    now = time.time_ns() // 1_000_000
+    broker.send(topics["payments"], [payment(at, "c", now + at, 400) for at in range(3)])
+    state = ["--state", str(tmp_path / "state")]
+    running = run(tmp_path, "--processes", "2", *state)
+    flags_in(broker, topics["flags"], 1 + 3, 60)
+    running.kill()
+    running.communicate(timeout=60)
+    again = run(tmp_path, "--to", "end", *state)
+    _, told = again.communicate(timeout=60)
+    assert again.returncode == 0, told
+    flags = {flag["id"]: flag["source"].rpartition("/")[2] for flag in flags_in(broker, topics["flags"])}
+    assert sorted(flags.values()) == ["abroad"] * 3 + ["burst"]
+
+
 def test_a_second_signal_ends_at_once() -> None:
     """The first asks, and gives both signals back."""
     stop = Stop()
