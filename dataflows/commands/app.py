@@ -9,16 +9,20 @@ from collections.abc import Sequence
 import typer
 
 from dataflows.commands.check import check
+from dataflows.commands.dead import dead
 from dataflows.commands.demo import demo
 from dataflows.commands.failures import INTERRUPTED, report
 from dataflows.commands.features import features
+from dataflows.commands.flags import flags
 from dataflows.commands.generate import generate
 from dataflows.commands.init import init
 from dataflows.commands.match import match
 from dataflows.commands.plan import plan
 from dataflows.commands.run import run
 from dataflows.commands.schema import schema
+from dataflows.commands.status import status
 from dataflows.commands.test import test
+from dataflows.commands.topics import topics
 from dataflows.commands.warm import warm
 from dataflows.commands.why import why
 
@@ -29,9 +33,11 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for each in (init, check, plan, test, run, match, features, why, schema, demo):
+for each in (init, check, plan, test, run, topics, status, match, features, why, schema, demo):
     app.command()(each)
 app.add_typer(generate, name="generate")
+app.add_typer(flags, name="flags")
+app.add_typer(dead, name="dead")
 app.command(hidden=True)(warm)
 
 

@@ -29,6 +29,11 @@ def live_of(application: Application, begin: str | None, end: str | None, draini
     return Live(lambda: time.time_ns() // 1000, say, draining, span)
 
 
+def endless(draining: Callable[[], bool]) -> Live:
+    """For a command that goes on until it is interrupted."""
+    return Live(lambda: time.time_ns() // 1000, say, draining, Span())
+
+
 def _time(text: str | None, option: str) -> int | None:
     """RFC 3339 as microseconds; without an offset it is UTC."""
     if text is None:

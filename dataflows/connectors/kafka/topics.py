@@ -12,7 +12,7 @@ from dataflows.connectors.kafka.reasons import KafkaProblem, explain, unencrypte
 
 PATIENCE = 2.0
 """Seconds that one question waits for its answer."""
-_REFUSALS, _HUNG_UP = 2, 3
+REFUSALS, _HUNG_UP = 2, 3
 """How often a reason that waiting cannot mend is heard before it is believed."""
 
 
@@ -39,7 +39,7 @@ class Asked:
         if "APIVERSION_QUERY" in line and "Disconnected" in line:
             self.hung_up += 1
             if self.hung_up >= _HUNG_UP:
-                self.refused += [unencrypted(self.connection.name, self.connection.servers)] * _REFUSALS
+                self.refused += [unencrypted(self.connection.name, self.connection.servers)] * REFUSALS
 
     def say(self, message: str) -> None:
         """Tell it, unless it was told before."""
@@ -75,7 +75,7 @@ def _count(client: Consumer, topic: str, asked: Asked) -> int | None:
         described = client.list_topics(topic, timeout=PATIENCE).topics[topic]
     except KafkaException as error:
         client.poll(0)
-        if len(asked.refused) >= _REFUSALS:
+        if len(asked.refused) >= REFUSALS:
             raise KafkaProblem(asked.refused[-1]) from None
         if not asked.refused and not asked.told:
             asked.say(explain(error.args[0], connection.name, connection.servers)[0])

@@ -1,0 +1,29 @@
+"""What commands that ask a broker are given: a clock, and patience for as long as a person has it."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dataflows.connectors.kafka.live import Live
+    from models.application.resolved import Application
+
+SECONDS = 10.0
+"""How long a broker is waited for."""
+
+
+def patient(seconds: float = SECONDS) -> Live:
+    """For one question: it gives up after a while, and says nothing meanwhile."""
+    from dataflows.connectors.kafka.live import END, Live, Span
+
+    until = time.monotonic() + seconds
+    return Live(lambda: time.time_ns() // 1000, lambda message: None, lambda: time.monotonic() > until, Span(end=END))
+
+
+def application_of(path: Path, overlays: list[Path] | None) -> Application:
+    """An application, with overlays."""
+    from models.application.load import load
+
+    return load(path, overlays=overlays or [])
