@@ -14,7 +14,10 @@ from dataflows.commands.options import Json
 
 def init(
     file: Annotated[Path | None, typer.Argument(help="JSON lines, CSV, Parquet or Debezium changes.", metavar="FILE")] = None,
-    from_: Annotated[str | None, typer.Option("--from", help="The same as file:PATH.", metavar="file:PATH")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", help="A file, or a topic of --brokers.", metavar="file:PATH|kafka:TOPIC")
+    ] = None,
+    brokers: Annotated[str, typer.Option(help="Addresses of Kafka.", envvar="BROKERS")] = "127.0.0.1:9092",
     out: Annotated[Path, typer.Option(help="Where to write; - prints.", metavar="FILE")] = Path("app.yaml"),
     name: Annotated[str | None, typer.Option(help="The application's name.", metavar="NAME")] = None,
     time: Annotated[str | None, typer.Option(help="The field with the event's time.", metavar="FIELD")] = None,
@@ -27,13 +30,20 @@ def init(
 
     Example: tocsin init data/payments.jsonl --out app.yaml
     """
-    path = _path(file, from_)
     printed = str(out) == "-"
     if not printed and out.exists() and not force:
         raise UserError(f"{out}: is there already; write elsewhere with --out FILE, or over it with --force")
     from dataflows.starting.start import Wishes, start
 
-    starter = start(path, Path("app.yaml") if printed else out, Wishes(name, time, id_, by))
+    wishes = Wishes(name, time, id_, by)
+    target = Path("app.yaml") if printed else out
+    if (from_ or "").startswith("kafka:") and file is None:
+        from dataflows.commands.sampling import of_topic
+
+        path, starter = Path(str(from_)), of_topic(str(from_).removeprefix("kafka:"), brokers, target, wishes)
+    else:
+        path = _path(file, from_)
+        starter = start(path, target, wishes)
     if printed:
         typer.echo(starter.text(), nl=False)
         return
@@ -52,12 +62,10 @@ def init(
 
 def _path(file: Path | None, from_: str | None) -> Path:
     if (file is None) == (from_ is None):
-        raise typer.BadParameter("expected a FILE, or --from file:PATH")
+        raise typer.BadParameter("expected a FILE, --from file:PATH, or --from kafka:TOPIC")
     if file is not None:
         return file
     kind, colon, rest = (from_ or "").partition(":")
-    if kind == "kafka":
-        raise UserError("--from kafka: is not in this version; sample the topic into a file of JSON lines, and give that")
     if kind != "file" or not colon or not rest:
-        raise typer.BadParameter(f"expected file:PATH; found {from_!r}", param_hint="--from")
+        raise typer.BadParameter(f"expected file:PATH or kafka:TOPIC; found {from_!r}", param_hint="--from")
     return Path(rest)

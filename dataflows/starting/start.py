@@ -5,8 +5,8 @@ from __future__ import annotations
 import glob
 import os
 import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dataflows.connectors.files import FileProblem
@@ -24,12 +24,17 @@ _ROUNDS = 20
 
 @dataclass(frozen=True, slots=True)
 class Wishes:
-    """What is not to be guessed: the application's name, and fields by their path."""
+    """What is not to be guessed: the application's name, and fields by their path.
+
+    topic: where the file's rows are from, with the settings of its connection as the application shall write them.
+    """
 
     name: str | None = None
     time: str | None = None
     id: str | None = None
     by: str | None = None
+    topic: str | None = None
+    settings: Mapping[str, str] = field(default_factory=dict)
 
 
 def start(path: Path, out: Path, wishes: Wishes) -> Starter:
@@ -66,6 +71,9 @@ def _starter(path: Path, out: Path, found: Sample, fields: Sequence[Guess], wish
     stream = plain_name(stem, "events") + ("_changes" if found.format == "debezium" else "")
     name = wishes.name or plain_name(stem, "events").replace("_", "-")
     source = os.path.relpath(path.resolve(), out.resolve().parent)
+    if wishes.topic is not None:
+        command = f"tocsin init --from kafka:{wishes.topic}"
+        return Starter(command, name, stream, wishes.topic, found, fields, chosen, wishes.settings)
     return Starter(f"tocsin init {path.name}", name, stream, glob.escape(source), found, fields, chosen)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +25,10 @@ _COLUMN = 34
 
 @dataclass(frozen=True, slots=True)
 class Starter:
-    """All that a starter application is made of; ``source``: the file's path as the application shall name it."""
+    """All that a starter application is made of; ``source``: the file's path as the application shall name it.
+
+    settings: of the connection whose topic ``source`` is, None for a file.
+    """
 
     command: str
     name: str
@@ -34,6 +37,7 @@ class Starter:
     sample: Sample
     fields: Sequence[Guess]
     roles: Roles
+    settings: Mapping[str, str] | None = None
 
     @property
     def most(self) -> int:
@@ -64,6 +68,7 @@ class Starter:
         yield _said(f"name: {self.name}", "of this application")
         yield _said("version: 1", "of this application; written into every flag")
         yield ""
+        yield from self._connection()
         yield from self._stream()
         if self.sample.format == "debezium" and self.roles.by is not None:
             yield from self._table(self.roles.by)
@@ -71,11 +76,23 @@ class Starter:
         yield from self._pattern()
         yield from _OUTPUTS
 
+    def _connection(self) -> Iterator[str]:
+        if self.settings is not None:
+            yield "connections:"
+            yield "  main:"
+            yield _said("    kafka:", "any setting of librdkafka")
+            yield from (f"      {name}: {_text(value)}" for name, value in self.settings.items())
+            yield ""
+
+    @property
+    def _from(self) -> str:
+        return f"{{file: {_quoted(self.source)}}}" if self.settings is None else f"{{kafka: {_quoted('main/' + self.source)}}}"
+
     def _stream(self) -> Iterator[str]:
         names = names_of(self.fields)
         yield "streams:"
         yield f"  {self.stream}:"
-        yield f"    from: {{file: {_quoted(self.source)}}}"
+        yield f"    from: {self._from}"
         yield f"    format: {self.sample.format}"
         if self.sample.format == "debezium":
             if self.sample.full_before:
@@ -119,7 +136,9 @@ class Starter:
         names = names_of(self.fields)
         yield "tables:"
         yield _said(f"  {self.table}:", "the rows as they are now, for other streams to join")
-        yield f"    from: {{file: {_quoted(self.source)}}}"
+        yield f"    from: {self._from}"
+        if self.settings is not None:
+            yield "    lateness: 0s"
         yield "    format: debezium"
         yield f"    key: {_quoted(names[id(key)])}"
         yield "    fields:"

@@ -162,3 +162,54 @@ def _scraped(server: Server) -> str:
     from tests.kafka.test_metrics import scraped
 
     return scraped(server)[1]
+
+
+def test_a_bank_goes_to_topics_and_a_starter_comes_of_one(broker: Broker, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Everything is sent under its key; the starter of a topic passes check and test, and reads the topic."""
+    data, app = tmp_path / "data", tmp_path / "app.yaml"
+    size = ("--customers", "60", "--terminals", "80", "--days", "8", "--episodes", "1")
+    words = ("generate", "bank", "--out", str(data), *size, "--to", "kafka", "--brokers", broker.servers, "--prefix", f"{tmp_path.name}.")
+    found = json.loads(told(capfd, *words, "--partitions", "2", "--json"))
+    total = sum(found[name] for name in ("payments", "logins", "transfers", "reports", "changes"))
+    assert found["sent"] == total
+    messages = broker.read(f"{tmp_path.name}.payments", 2, found["payments"])
+    assert len(messages) == found["payments"]
+    assert all(json.loads(message.value() or b"")["card_id"].encode() == message.key() for message in messages)
+    told(capfd, "init", "--from", f"kafka:{tmp_path.name}.payments", "--brokers", broker.servers, "--out", str(app))
+    text = app.read_text()
+    assert f"from: {{kafka: main/{tmp_path.name}.payments}}" in text or f'from: {{kafka: "main/{tmp_path.name}.payments"}}' in text
+    assert f'bootstrap.servers: "${{BROKERS:-{broker.servers}}}"' in text
+    told(capfd, "check", str(app))
+    told(capfd, "test", str(app))
+    assert f"{found['payments']:,} rows in" in _err(capfd, "run", str(app), "--to", "end")
+    changes = tmp_path / "changes.yaml"
+    told(capfd, "init", "--from", f"kafka:{tmp_path.name}.customers", "--brokers", broker.servers, "--out", str(changes))
+    told(capfd, "check", str(changes))
+
+
+def test_mistakes_about_topics(broker: Broker, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Each says what was expected."""
+    out = ("--out", str(tmp_path / "app.yaml"), "--brokers", broker.servers)
+    assert "topic 'nowhere' does not exist" in told(capfd, "init", "--from", "kafka:nowhere", *out, code=3)
+    empty, odd = broker.topic(), broker.topic()
+    assert "holds no values" in told(capfd, "init", "--from", f"kafka:{empty}", *out, code=1)
+    broker.send(odd, [b"not json"])
+    assert f"topic '{odd}'" in told(capfd, "init", "--from", f"kafka:{odd}", *out, code=1)
+    assert "expected kafka; found 'rabbit'" in told(capfd, "generate", "bank", "--out", str(tmp_path), "--to", "rabbit", code=2)
+
+
+def test_a_rate_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that only sleeping moves."""
+    from dataflows.commands import generate
+
+    now = [0.0]
+    monkeypatch.setattr(generate.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(generate.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    assert list(generate.paced(range(1001), 500)) == list(range(1001))
+    assert 1.98 <= now[0] <= 2.0
+    assert list(generate.paced(range(3), 0)) == [0, 1, 2]
+
+
+def _err(capfd: pytest.CaptureFixture[str], *words: str) -> str:
+    assert command(words) == 0, capfd.readouterr().err
+    return capfd.readouterr().err
