@@ -92,7 +92,7 @@ class StepScope:
         types = []
         for arm, stream in arms:
             if field not in _types(stream):
-                known = ", ".join(_types(stream))
+                known = ", ".join(name for name in _types(stream) if not name.startswith("__"))
                 return Unknown(f"unknown field {field!r} of step {arm}, which stands on {stream.name}; expected one of {known}")
             types.append(_types(stream)[field].required())
         if len({replace(type_, unit="") for type_ in types}) > 1:
