@@ -124,12 +124,18 @@ def inputs_of(application: Application, pattern: Pattern) -> dict[Lane, frozense
         needed |= set() if each.when is None else each.when.reads
     whole = pattern_reads(pattern)
     for lane, needed in found.items():
-        needed |= whole if lane[0] == pattern.on else set()
+        needed |= whole if lane[0] == pattern.on else _readable(application.stream(lane[0]), whole)
     for column in pattern.reads:
         if column.startswith(PREFIX) and (back := look_back(column)).field:
             for arm in back.arms:
                 found[arms[arm]].add(back.field)
     return {lane: frozenset(name for name in needed if not name.startswith(PREFIX)) for lane, needed in found.items()}
+
+
+def _readable(stream: Stream, columns: frozenset[str]) -> set[str]:
+    """The features and scores whose entity a stream carries: a match that completes there reads them as of its event."""
+    known = {*stream.fields, *stream.derive}
+    return {column for column in columns if (found := _FACT.fullmatch(column)) and set(found[2].split(",")) <= known}
 
 
 def pattern_reads(pattern: Pattern) -> frozenset[str]:
