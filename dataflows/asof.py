@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.steps import Stage, Step, Wave
-from models.application.resolved import Feature, Pattern
+from models.application.resolved import Feature, Pattern, Rollup
 from models.values.column import Column, nulls
 
 Masks = dict[Any, NDArray[np.bool_] | None]
@@ -33,7 +33,8 @@ def deadline_reads(stage: Stage, wave: Wave) -> list[tuple[Pattern, dict[str, st
 
 def last_waves(before: Sequence[Step], pattern: Pattern) -> dict[str, Wave]:
     """For each feature the wave that a pattern asks at deadlines: the last, and of those that know all rows it stands on."""
-    begin = next((place for place, step in enumerate(before) if isinstance(step, Pattern) and step.name == pattern.on), 0)
+    bases = (place for place, step in enumerate(before) if isinstance(step, Pattern | Rollup) and step.name == pattern.on)
+    begin = next(bases, 0)
     return {fact.name: step for step in before[begin:] if isinstance(step, Wave) for fact in step.features}
 
 

@@ -110,6 +110,10 @@ class Batch:
         """The same rows with more columns."""
         return replace(self, columns={**self.columns, **columns})
 
+    def without(self, name: str) -> Batch:
+        """The same rows without a column."""
+        return replace(self, columns={other: column for other, column in self.columns.items() if other != name})
+
 
 def concat_batches(parts: Sequence[Batch]) -> Batch:
     """All rows of batches of one source (at least one), one batch after another."""

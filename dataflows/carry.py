@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from dataflows.evidence import CORRELATION, FLAG_ID
-from dataflows.needs import fact_columns, fact_inputs, inputs_of
+from dataflows.needs import fact_columns, fact_inputs, inputs_of, rollup_inputs
 from dataflows.operators.per import HIT
 from dataflows.steps import (
     SOURCE,
@@ -21,7 +21,7 @@ from dataflows.steps import (
     hits_of,
     raises,
 )
-from models.application.resolved import Application, Feature, Pattern, Score
+from models.application.resolved import Application, Feature, Pattern, Rollup, Score
 
 Targets = Mapping[tuple[int, str], Sequence[tuple[int, int]]]
 Columns = dict[tuple[int, int], frozenset[str]]
@@ -105,6 +105,8 @@ def _before(application: Application, stage: Stage, step: Step, stream: str, nee
         needed |= set(step.join.on)
     elif isinstance(step, Wave | Scoring):
         _before_facts(stage, step, stream, needed)
+    elif isinstance(step, Rollup) and (step.of, step.by.fields) == (stream, stage.fields[stream]):
+        needed |= rollup_inputs(step)
     elif isinstance(step, Pattern) and (stream, stage.fields[stream]) in (inputs := inputs_of(application, step)):
         needed |= inputs[stream, stage.fields[stream]]
         if application.stream(stream).pattern is not None:
@@ -124,6 +126,8 @@ def _before_facts(stage: Stage, step: Wave | Scoring, stream: str, needed: set[s
 def _fed(application: Application, stage: Stage, stream: str, fields: tuple[str, ...]) -> set[str]:
     needed: set[str] = set()
     for step in stage.steps:
+        if isinstance(step, Rollup) and (step.of, step.by.fields) == (stream, fields):
+            needed |= rollup_inputs(step)
         if isinstance(step, Pattern) and stage.fields.get(stream) != fields:
             needed |= inputs_of(application, step).get((stream, fields), frozenset())
         facts: Sequence[Feature | Score] = ()

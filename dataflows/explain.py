@@ -7,7 +7,7 @@ from typing import Any
 from dataflows.partitioned import exchange_of
 from dataflows.remembered import remembered
 from dataflows.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Storming, Suppression, Wave
-from models.application.resolved import Feature, FileInput, KafkaInput, Pattern, Stream, Table
+from models.application.resolved import Feature, FileInput, KafkaInput, Pattern, Rollup, Stream, Table
 from models.expressions.text import interval_text
 
 
@@ -111,6 +111,8 @@ def _steps(step: Step) -> list[str]:
             return [f"suppress {step.pattern.name} per {', '.join(step.pattern.suppress.per)}"]
         case Storming():
             return [f"at most so many flags of {step.pattern.name} at a time"]
+        case Rollup():
+            return [_rollup(step)]
     return [_pattern(step)]
 
 
@@ -119,6 +121,13 @@ def _feature(fact: Feature) -> str:
     delay = f" delay {duration(fact.delay)}" if fact.delay else ""
     where = "" if fact.where is None else f" where {fact.where.text}"
     return f"{fact.name}: {fact.aggregate}{value} of {fact.of} over {duration(fact.over)}{delay}{where}"
+
+
+def _rollup(rollup: Rollup) -> str:
+    window = rollup.window
+    size = duration(window.size) if window.kind != "hopping" else f"{duration(window.size)} every {duration(window.step)}"
+    select = ", ".join(f"{m.name}: {m.aggregate}{'' if m.value is None else f'({m.value.text})'}" for m in rollup.select)
+    return f"rollup {rollup.name}: of {rollup.of}, {window.kind} {size}: {select}"
 
 
 def _pattern(pattern: Pattern) -> str:

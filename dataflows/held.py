@@ -88,8 +88,11 @@ def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:
     from dataflows.decoding.json import JsonChunk
     from dataflows.origin import Located
     from dataflows.readers import change_reader
+    from dataflows.rollingup import RollupChunk
 
     match state["form"]:
+        case "rollup":
+            return RollupChunk.restored(state)
         case "located":
             return Located(chunk_from(state["chunk"], source), state["topic"], state["partition"], state["numbers"])
         case "records":

@@ -196,8 +196,8 @@ class _Shown:
         builder = self.builders[found.pattern.name]
         key = key_values(found.key, [builder.types[name] for name in found.pattern.by.fields])
         flag = builder.build(found.hit, key, "")
-        steps = steps_by_reference(found.hit, lambda each: self.refs[each.on][each.offset])
-        stream = self.application.streams[found.pattern.on]
+        steps = steps_by_reference(found.hit, self._reference)
+        stream = self.application.base(found.pattern.on)
         shown = {
             "pattern": found.pattern.name,
             "kind": found.hit.kind,
@@ -205,7 +205,12 @@ class _Shown:
             "time": _shown_time(found.hit.shown_time, stream.fields[stream.time].type.unit),
             "steps": steps,
         }
-        return shown if steps else {**shown, "events": [self.refs[each.on][each.offset] for each in found.hit.evidence]}
+        return shown if steps else {**shown, "events": [self._reference(each) for each in found.hit.evidence]}
+
+    def _reference(self, event: Evidence) -> Any:
+        """The reference of an event: of a flag that of its completing event, of a rollup's row its id."""
+        below = self.application.below_flags(event.on)
+        return event.id if below.rollup else self.refs[below.name][event.offset]
 
 
 def _shown_time(time: int, unit: str) -> int | str:

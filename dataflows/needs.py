@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dataflows.steps import Derive, Lookup, Storming, Suppression, flags_before_storm, hits_of
-from models.application.resolved import Application, Feature, Pattern, Score, Stream
+from models.application.resolved import Application, Feature, Pattern, Rollup, Score, Stream
 from models.application.steps import Arm, Until
 from models.application.stepscope import PREFIX, look_back
 from models.expressions.expression import Expression
@@ -45,7 +45,7 @@ class Node:
     name: str
     needs: frozenset[str]
     gives: frozenset[str]
-    step: Derive | Lookup | Feature | Score | Pattern | Suppression | Storming
+    step: Derive | Lookup | Feature | Score | Rollup | Pattern | Suppression | Storming
     key: Key | None = None
     feeds: tuple[Feed, ...] = ()
 
@@ -91,6 +91,12 @@ def fact_columns(fact: Feature | Score, fields: tuple[str, ...]) -> list[str]:
     if isinstance(fact, Feature) and fact.event:
         return [f"{name}.{field}" for field in fact.event_fields]
     return [name]
+
+
+def rollup_inputs(rollup: Rollup) -> frozenset[str]:
+    """The columns that a row must have for a rollup to tell of it."""
+    reads = [fact_inputs(measure) for measure in rollup.select]
+    return frozenset(rollup.by.fields).union(*reads)
 
 
 def fact_inputs(fact: Feature | Score) -> frozenset[str]:
@@ -181,9 +187,12 @@ class _Collector:
         self.found: dict[tuple[str, str], Node] = {}
         self.joined: dict[tuple[str, str], list[str]] = {}
         self.passed: dict[str, set[str]] = {}
+        self.rollups: dict[str, Node] = {}
 
     def need(self, stream: Stream, columns: Iterable[str]) -> None:
         """Note that a stream's rows must have these columns."""
+        if stream.rollup is not None and stream.rollup not in self.rollups:
+            self._rollup(self.application.rollups[stream.rollup])
         if stream.pattern is not None:
             columns = self._pass(stream, stream.pattern, columns)
         for column in sorted(columns):
@@ -204,7 +213,7 @@ class _Collector:
     def nodes(self) -> list[Node]:
         """All nodes, each once."""
         joins = [self._join_node(stream, name, columns) for (stream, name), columns in self.joined.items()]
-        return [*dict.fromkeys(self.found.values()), *joins]
+        return [*dict.fromkeys(self.found.values()), *joins, *self.rollups.values()]
 
     def _column(self, stream: Stream, column: str) -> None:
         name, _, rest = column.partition(".")
@@ -223,6 +232,14 @@ class _Collector:
         needs = expression.reads | _raised(stream)
         self.found[stream.name, column] = Node(stream.name, column, needs, frozenset({column}), step)
         self.need(stream, expression.reads)
+
+    def _rollup(self, rollup: Rollup) -> None:
+        of = self.application.stream(rollup.of)
+        needed = rollup_inputs(rollup)
+        feed = Feed(rollup.of, rollup.by.fields, needed | _raised(of))
+        key, gives = Key(rollup.by.entity, rollup.by.entity), frozenset(self.application.stream(rollup.name).fields)
+        self.rollups[rollup.name] = Node(rollup.name, rollup.name, frozenset(), gives, rollup, key, (feed,))
+        self.need(of, needed)
 
     def _join_node(self, stream: str, name: str, columns: list[str]) -> Node:
         join = self.application.stream(stream).joins[name]
@@ -248,4 +265,4 @@ class _Collector:
 
 
 def _raised(stream: Stream) -> frozenset[str]:
-    return frozenset() if stream.pattern is None else frozenset({RAISED})
+    return frozenset({stream.time} if stream.rollup else () if stream.pattern is None else {RAISED})

@@ -14,7 +14,7 @@ class Refs:
     """Event ids back to the references of a test's lines, by their place."""
 
     def __init__(self, test: Test, application: Application) -> None:
-        self.patterns = application.patterns
+        self.application = application
         self.by_place: dict[tuple[str, int], str] = {}
         counts: dict[str, int] = {}
         for line in test.given:
@@ -25,13 +25,12 @@ class Refs:
 
     def of(self, flag: Mapping[str, Any]) -> list[str]:
         """The references of a flag's evidence, in order."""
-        return [self.by_place[self.stream(event["on"]), event["offset"]] for event in flag["data"]["evidence"]]
+        return [self.one(event["on"], event["id"], event["offset"]) for event in flag["data"]["evidence"]]
 
-    def stream(self, name: str) -> str:
-        """The stream below a pattern's flags, whose completing event stands for each."""
-        while name in self.patterns:
-            name = self.patterns[name].on
-        return name
+    def one(self, on: str, id_: str, offset: int) -> str:
+        """The reference of an event: of a flag that of its completing event, of a rollup's row its id."""
+        below = self.application.below_flags(on)
+        return id_ if below.rollup else self.by_place[below.name, offset]
 
 
 def differences(test: Test, found: Sequence[dict[str, Any]], refs: Refs) -> Iterator[str]:

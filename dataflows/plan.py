@@ -27,7 +27,7 @@ from dataflows.steps import (
     hits_of,
     raises,
 )
-from models.application.resolved import Application, Feature, Pattern, Score, Stream
+from models.application.resolved import Application, Feature, Pattern, Rollup, Score, Stream
 
 
 def plan(application: Application, *, features_of: Iterable[str] = ()) -> Plan:
@@ -42,7 +42,7 @@ class _Planner:
         self.waiting = nodes
         self.have = {name: set(stream.fields) for name, stream in application.streams.items()}
         flags = [rows for name in application.patterns for rows in (name, hits_of(name), flags_before_storm(name))]
-        self.have.update({rows: set() for rows in flags})
+        self.have.update({rows: set() for rows in [*flags, *application.rollups]})
         self.prelude: dict[str, list[Step]] = {name: [] for name in application.streams}
         self.last = dict.fromkeys(application.streams, SOURCE)
         self.used = {node.stream for node in nodes} | {feed.stream for node in nodes for feed in node.feeds}
@@ -76,6 +76,8 @@ class _Planner:
     def _done(self, node: Node, stage: Stage | None) -> None:
         self.have[node.stream] |= node.gives
         self.waiting.remove(node)
+        if stage is not None and isinstance(node.step, Rollup):
+            self.last[node.stream] = stage.index
         if stage is None or not isinstance(node.step, Pattern | Suppression) or node.key is None:
             return
         # Rows of its flags (or hits) are there from now on, under the key by which it was evaluated.
@@ -146,7 +148,7 @@ class _Planner:
         for node in nodes:
             if isinstance(node.step, Pattern):
                 self._learn_again(stage, node.step)
-            if isinstance(node.step, Pattern | Suppression | Storming):
+            if isinstance(node.step, Rollup | Pattern | Suppression | Storming):
                 stage.steps.append(node.step)
 
     def _learn_again(self, stage: Stage, pattern: Pattern) -> None:
@@ -166,6 +168,8 @@ class _Planner:
                 self._feed(stage, step.features)
             elif isinstance(step, Scoring):
                 self._feed(stage, step.scores)
+            elif isinstance(step, Rollup):
+                self._learn(stage, step.of, step.by.fields)
             elif isinstance(step, Pattern):
                 if step.absence is not None and step.absence.expect is not None:
                     table = self.application.tables[step.absence.expect]
@@ -182,9 +186,12 @@ class _Planner:
 
     def _feed(self, stage: Stage, facts: Iterable[Feature | Score]) -> None:
         for fact in facts:
-            stream = fact.of or ""
-            if stage.fields.get(stream) != fact.by.fields:
-                self._target((self.last[stream], stream), stage.index, stage.lane(stream, fact.by.fields, primary=False))
+            self._learn(stage, fact.of or "", fact.by.fields)
+
+    def _learn(self, stage: Stage, stream: str, fields: tuple[str, ...]) -> None:
+        """Rows of a stream by these fields, by a lane of their own where none has them."""
+        if stage.fields.get(stream) != fields:
+            self._target((self.last[stream], stream), stage.index, stage.lane(stream, fields, primary=False))
 
     def _target(self, origin: tuple[int, str], stage: int, lane: int) -> None:
         found = self.targets.setdefault(origin, [])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dataflows.steps import Lookup, Plan, Scoring, Stage, Wave
-from models.application.resolved import Feature, Pattern, Score
+from models.application.resolved import Feature, Pattern, Rollup, Score
 from models.expressions.text import interval_text
 
 _KEPT_WHOLE = frozenset({"distinct", "quantile", "is_new"})
@@ -19,6 +19,8 @@ def remembered(plan: Plan, stage: Stage) -> list[dict[str, str]]:
     for step in stage.steps:
         if isinstance(step, Pattern):
             found.extend(_pattern(step))
+        elif isinstance(step, Rollup):
+            found.append(_rollup(step))
     return found
 
 
@@ -69,6 +71,15 @@ def _scores(scores: Sequence[Score]) -> Iterator[dict[str, str]]:
             yield _part("a mean and a spread", _silent(score.ttl), [score.name])
         else:
             yield _part("the values learnt", f"they are {interval_text(score.over + score.delay)} old", [score.name])
+
+
+def _rollup(rollup: Rollup) -> dict[str, str]:
+    window = rollup.window
+    if window.kind == "hopping":
+        return _part(f"the events of {rollup.of}", f"they are {interval_text(window.size)} old", [rollup.name])
+    whole = any(measure.aggregate in _KEPT_WHOLE for measure in rollup.select)
+    until = f"{interval_text(window.size)} of quiet" if window.kind == "session" else "its window ends"
+    return _part("every value of the open window" if whole else "the open window", until, [rollup.name])
 
 
 def _pattern(pattern: Pattern) -> Iterator[dict[str, str]]:

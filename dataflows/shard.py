@@ -20,6 +20,7 @@ from dataflows.operators.keys import KeyTable
 from dataflows.operators.machine import Given, PatternMachine
 from dataflows.operators.per import PerMachine
 from dataflows.operators.reorder import Chunk, Part, Reorder, merged
+from dataflows.operators.rollup import RollupMachine, Rows
 from dataflows.operators.sequences.machine import SequenceMachine
 from dataflows.operators.sequences.rows import LaneRows, Truths, ordered
 from dataflows.operators.settling import Settling
@@ -28,6 +29,7 @@ from dataflows.operators.suppress import numeric_types
 from dataflows.operators.versions import Versions
 from dataflows.operators.windows import Windows
 from dataflows.operators.zscore import ZScores
+from dataflows.rollingup import RollupRows
 from dataflows.sequencing import sequence_machine
 from dataflows.steps import (
     Derive,
@@ -42,7 +44,7 @@ from dataflows.steps import (
     hits_of,
     raises,
 )
-from models.application.resolved import Feature, Pattern, Score, Stream, Table
+from models.application.resolved import Feature, Pattern, Rollup, Score, Stream, Table
 from models.events.hit import Hit
 from models.values.column import Column, nulls
 
@@ -129,6 +131,9 @@ class Shard:
         application = plan.application
         self.windows = {id(step): Windows(step.features) for step in stage.steps if isinstance(step, Wave)}
         self.scores = {id(step): ZScores(step.scores) for step in stage.steps if isinstance(step, Scoring)}
+        rollups = [step for step in stage.steps if isinstance(step, Rollup)]
+        self.rollups = {rollup.name: RollupMachine(rollup, plan.depth(rollup.of)) for rollup in rollups}
+        self.rollup_rows = {rollup.name: RollupRows(plan, rollup, self.keys) for rollup in rollups}
         self.machines = {step.name: self._machine(step) for step in stage.steps if isinstance(step, Pattern)}
         names = [step.name for step in stage.steps if isinstance(step, Pattern)] if settling is not None else []
         self.settling = {name: Settling(*settling[name]) for name in names} if settling is not None else {}
@@ -183,7 +188,8 @@ class Shard:
         bound = self.reorder.watermark
         chunk = self.reorder.release()
         outcome = Outcome(bound)
-        if chunk is None and any(machine.ripe(bound.time) for machine in self._all_machines()):
+        machines = [*self._all_machines(), *self.rollups.values()]
+        if chunk is None and any(machine.ripe(bound.time) for machine in machines):
             chunk = NOTHING
         if chunk is not None:
             before = len(self.keys)
@@ -201,6 +207,7 @@ class Shard:
                 found[f"features {place}"] = self.windows[id(step)]
             elif isinstance(step, Scoring):
                 found[f"scores {place}"] = self.scores[id(step)]
+        found.update({f"rollup {name}": machine for name, machine in self.rollups.items()})
         found.update({f"pattern {name}": machine for name, machine in self.machines.items()})
         found.update({f"settling {name}": settling for name, settling in self.settling.items()})
         found.update({f"suppression {name}": machine for name, machine in self.suppressions.items()})
@@ -289,6 +296,8 @@ class _Pass:
                     self._wave(step)
                 case Scoring():
                     self._scoring(step)
+                case Rollup():
+                    self._rollup(step)
                 case Pattern():
                     self._pattern(step)
                 case Suppression():
@@ -481,6 +490,13 @@ class _Pass:
                 whole = found[f"{name}{suffix}"]
                 self.columns[lane][column + suffix] = whole if at is None else whole.take(at)
 
+    def _rollup(self, rollup: Rollup) -> None:
+        machine, until = self.shard.rollups[rollup.name], self.outcome.bound.time
+        part = self._lane_rows(0, rollup.of, rollup.by.fields)
+        closed = machine.step(None if part is None else Rows(part.slot, part.batch, part.columns), until)
+        if closed is not None:
+            self._insert(rollup.name, *self.shard.rollup_rows[rollup.name].rows(closed))
+
     def _pattern(self, pattern: Pattern) -> None:
         machine = self.shard.machines[pattern.name]
         if not isinstance(machine, PatternMachine):
@@ -566,7 +582,7 @@ class _Pass:
         return LaneRows(number, self._places(lane), self.slots[lane], self.parts[lane].batch, self.columns[lane])
 
     def _insert(self, pattern: str, slots: NDArray[np.int64], batch: Batch) -> None:
-        """Take rows of a pattern's flags as a lane of this stage."""
+        """Take rows of a pattern's flags, or of a rollup, as a lane of this stage."""
         lane = next(index for index, lane in enumerate(self.stage.lanes) if lane.source == pattern and lane.primary)
         self.parts[lane] = Part(lane, batch, None)
         self.columns[lane], self.slots[lane] = dict(batch.columns), slots

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models.application.resolved import Application, Feature, Join, Pattern, Score
+from models.application.resolved import Application, Feature, Join, Pattern, Rollup, Score
 from models.expressions.expression import Expression
 
 SOURCE = -1
@@ -70,7 +70,7 @@ class Storming:
     pattern: Pattern
 
 
-Step = Derive | Lookup | Wave | Scoring | Pattern | Suppression | Storming
+Step = Derive | Lookup | Wave | Scoring | Rollup | Pattern | Suppression | Storming
 
 
 def hits_of(pattern: str) -> str:
@@ -136,6 +136,9 @@ class Plan:
 
     def depth(self, stream: str) -> int:
         """How many numbers follow (time, partition, offset) in the order of a stream's rows."""
+        rollup = self.application.rollups.get(stream)
+        if rollup is not None:
+            return self.depth(rollup.of) + 5
         pattern = self.application.patterns.get(stream.removeprefix(_HITS).removeprefix(_FLAGS))
         return 0 if pattern is None else self.depth(pattern.on) + (5 if pattern.has_deadlines else 2)
 

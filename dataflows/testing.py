@@ -154,6 +154,7 @@ def run_tests(application: Application) -> Iterator[TestResult]:
 def _only(application: Application, names: frozenset[str]) -> Application:
     """The application with these patterns alone: of the others those whose flags they may need are parts, the rest is off."""
     bases = {fact.of for fact in application.features.values()} | {fact.of for fact in application.scores.values()}
+    bases |= {rollup.of for rollup in application.rollups.values()}
     needed = {*names, *(name for name in bases if name is not None and name in application.patterns)}
     waiting = list(needed)
     while waiting:
@@ -193,7 +194,7 @@ def _run(compiled: Plan, test: Test, names: frozenset[str], static: Mapping[str,
                         **builder.build(hit.hit, key, ""),
                         "_time": hit.hit.shown_time,
                         "_kind": hit.hit.kind,
-                        "_steps": steps_by_reference(hit.hit, lambda each: refs.by_place[refs.stream(each.on), each.offset]),
+                        "_steps": steps_by_reference(hit.hit, lambda each: refs.one(each.on, each.id, each.offset)),
                         "_pattern": hit.pattern.name,
                     }
                 )

@@ -28,10 +28,19 @@ features:
   earlier: {previous: text, by: key}
   pause: {since_last: true, by: key}
   share: {ratio: flag, by: key, over: 1h}
+  hours: {count: true, of: hourly, by: key, over: 1d}
+  slides: {count: true, of: sliding, by: key, over: 1d}
+  calls: {count: true, of: visits, by: key, over: 1d}
+  days: {count: true, of: daily, by: key, over: 7d}
+rollups:
+  hourly: {of: tx, by: key, window: {tumbling: 1h}, select: {rows: {count: true}, sum_x: {sum: x}}, fill: 2h}
+  sliding: {of: tx, by: key, window: {hopping: [10m, 5m]}, select: {rows: {count: true}}}
+  visits: {of: tx, by: key, window: {session: 5m}, select: {rows: {count: true}}}
+  daily: {of: tx, by: key, window: {tumbling: 1d}, tz: Europe/Berlin, select: {rows: {count: true}}}
 scores:
   strange: {zscore: x, by: key, over: 1h}
 """
-"""An application that needs every kernel of features."""
+"""An application that needs every kernel of features and rollups."""
 _STEPS = """tocsin: 1
 name: every-machine
 streams:

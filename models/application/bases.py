@@ -14,7 +14,7 @@ def check_bases(problems: Problems, patterns: Mapping[str, Pattern], facts: Fact
     for pattern in patterns.values():
         if pattern.position is None or pattern.mode == "off":
             continue
-        for base in (patterns[name] for name in sorted(pattern.streams) if name in patterns):
+        for base in (patterns[name] for name in sorted(_below(pattern.streams, facts)) if name in patterns):
             _check_base(problems, pattern, base)
         ring = _ring(pattern.name, patterns, facts)
         if ring:
@@ -36,7 +36,7 @@ def _ring(name: str, patterns: Mapping[str, Pattern], facts: FactReader) -> list
 
     def walk(at: str, path: list[str]) -> list[str]:
         for needed in _needs(at, patterns, facts):
-            if needed == name and any(step in facts.entries or patterns[step].sequence is not None for step in path):
+            if needed == name and any(step not in patterns or patterns[step].sequence is not None for step in path):
                 return [*path, name]
             if needed not in seen and needed != name:
                 seen.add(needed)
@@ -51,15 +51,34 @@ def _needs(name: str, patterns: Mapping[str, Pattern], facts: FactReader) -> Ite
     """What a pattern, feature or score is computed from, by name."""
     if name in patterns:
         yield from _named(patterns[name].reads)
-        yield from sorted(patterns[name].streams & patterns.keys())
+        yield from sorted(name for name in patterns[name].streams if facts.flags.knows(name))
+        return
+    if name in facts.rollups:
+        rollup = facts.rollups[name]
+        yield from (column for measure in rollup.select for column in _read(measure))
+        yield from [rollup.of] if facts.flags.knows(rollup.of) else []
         return
     fact = facts.done.get(name)
     if isinstance(fact, Feature | Score):
-        for expression in (fact.value, fact.where):
-            if expression is not None:
-                yield from _named(expression.reads)
-        if fact.of in patterns:
-            yield str(fact.of)
+        yield from _read(fact)
+        if fact.of is not None and facts.flags.knows(fact.of):
+            yield fact.of
+
+
+def _below(streams: Iterable[str], facts: FactReader) -> set[str]:
+    """What streams are, rollups replaced by what is below them."""
+    found: set[str] = set()
+    for name in streams:
+        while name in facts.rollups:
+            name = facts.rollups[name].of
+        found.add(name)
+    return found
+
+
+def _read(fact: Feature | Score) -> Iterable[str]:
+    for expression in (fact.value, fact.where):
+        if expression is not None:
+            yield from _named(expression.reads)
 
 
 def _named(columns: Iterable[str]) -> Iterable[str]:

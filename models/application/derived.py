@@ -1,9 +1,10 @@
-"""A pattern's flags as a stream for other patterns and for features."""
+"""A pattern's flags, or a rollup's rows, as a stream for other patterns and for features."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from typing import Protocol
 
 from models.application.nodes import Node
 from models.application.reader import Reader
@@ -14,8 +15,19 @@ OF_FLAGS: Mapping[str, Type] = {"flag.severity": STRING, "flag.kind": STRING, "f
 """What a row of a pattern's flags has beside the fields of the completing event."""
 
 
+class Rollups(Protocol):
+    """The rollups of the file, each resolved when it is asked for."""
+
+    entries: dict[str, Node]
+
+    def stream(self, name: str) -> Stream | None:
+        """The stream of a rollup's rows."""
+
+
 class FlagStreams:
-    """Resolves a pattern's name to the stream of its flags; ``entries`` are the patterns of the file."""
+    """Resolves a pattern's or rollup's name to its stream; ``entries`` are the patterns of the file."""
+
+    rollups: Rollups | None = None
 
     def __init__(self, reader: Reader, streams: Mapping[str, Stream], tables: Mapping[str, Table], node: Node | None) -> None:
         self.reader = reader
@@ -26,28 +38,39 @@ class FlagStreams:
         self.path: list[str] = []
 
     def stream(self, name: str) -> Stream | None:
-        """A stream of events or of flags; None where there is none, or where patterns stand on each other in a circle."""
+        """A stream of events, flags or rows; None where there is none, or where they stand on each other in a circle."""
         if name in self.streams:
             return self.streams[name]
-        if name not in self.entries:
+        if not self.knows(name):
             return None
         if name in self.path:
-            ring = " -> ".join([*self.path[self.path.index(name) :], name])
-            self.reader.problems.add(self.entries[name].position, f"patterns stand on each other in a circle: {ring}")
+            ring = self.path[self.path.index(name) :]
+            what = "patterns" if all(each in self.entries for each in ring) else "rollups and what is below them"
+            self.reader.problems.add(
+                self._entry(name).position, f"{what} stand on each other in a circle: {' -> '.join([*ring, name])}"
+            )
             return None
         if name not in self.found:
             self.path.append(name)
-            self.found[name] = self._stream(name)
+            rollups = self.rollups
+            self.found[name] = self._stream(name) if name in self.entries or rollups is None else rollups.stream(name)
             self.path.pop()
         return self.found[name]
 
+    def knows(self, name: str) -> bool:
+        """Whether a name is that of a pattern or rollup, right or wrong."""
+        return name in self.entries or (self.rollups is not None and name in self.rollups.entries)
+
     def names(self) -> list[str]:
         """All that a pattern may stand on."""
-        return [*self.streams, *self.entries]
+        return [*self.streams, *(self.rollups.entries if self.rollups is not None else ()), *self.entries]
 
     def resolved(self) -> dict[str, Stream]:
-        """The flags that somebody asked for."""
+        """The flags that somebody asked for, and the rows of rollups."""
         return {name: stream for name, stream in self.found.items() if stream is not None}
+
+    def _entry(self, name: str) -> Node:
+        return self.rollups.entries[name] if self.rollups is not None and name in self.rollups.entries else self.entries[name]
 
     def _stream(self, name: str) -> Stream | None:
         entry = self.entries[name]

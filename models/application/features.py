@@ -10,7 +10,7 @@ from typing import get_args
 from models.application.derived import FlagStreams
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import Aggregate, By, Feature, Score, Stream, Table
+from models.application.resolved import Aggregate, By, Feature, Rollup, Score, Stream, Table
 from models.application.scopes import RowScope
 from models.expressions.compile import suggest
 from models.expressions.expression import Expression, points
@@ -104,8 +104,8 @@ class FactReader:
             name = self.reader.text(values["of"], "of")
             stream = self.flags.stream(name)
             if stream is None:
-                if name not in self.flags.entries:
-                    problems.unknown(values["of"].position, "stream or pattern", name, self.flags.names())
+                if not self.flags.knows(name):
+                    problems.unknown(values["of"].position, "stream, rollup or pattern", name, self.flags.names())
                 return None
             return self._carrying(stream, entry, by)
         words = {w for node in expressions for w in _words(node.text or "")}
@@ -145,28 +145,38 @@ class FactReader:
         stream = self.stream_of(entry, values, by, nodes)
         if stream is None:
             return None
-        scope = self.scope(stream)
-        value = None if bare or event else reader.expression(values[kind], scope, Kind.BOOL if kind in _CONDITIONS else None)
+        found = self.measure(name, len(self.done), kind, values, stream, by, self.scope(stream), entry)
+        if found is None:
+            return None
+        return replace(
+            found, over=over if over is not None else self._over(values),
+            delay=reader.duration(values.get("delay"), "delay", 0) or 0,
+            exclude_current=reader.boolean(values.get("exclude_current"), "exclude_current"),
+            every=reader.duration(values.get("every"), "every", least=1),
+            ttl=reader.duration(values.get("ttl"), "ttl", _TTL, 1) or _TTL, n=reader.integer(values.get("n"), "n", 1, 1),
+            event=event, event_types={n: _optional(s.type) for n, s in stream.fields.items()} if event else {},
+        )  # fmt: skip
+
+    def measure(
+        self, name: str, place: int, kind: str, values: dict[str, Node], stream: Stream, by: By, scope: RowScope, entry: Node
+    ) -> Feature | None:
+        """An aggregate of a stream's rows with what it is of, over all of the past."""
+        reader = self.reader
+        bare = kind in ("count", "since_last") or (kind == "previous" and values[kind].text == "event")
+        value = None if bare else reader.expression(values[kind], scope, Kind.BOOL if kind in _CONDITIONS else None)
         where = reader.expression(values["where"], scope, Kind.BOOL) if "where" in values else None
         if value is not None and kind in _NUMBERS and not value.type.is_number and value.type.kind is not Kind.NULL:
             reader.problems.add(values[kind].position, f"{kind} takes a number; found {value.type.required()} {value.text!r}")
             return None
-        if value is None and not (bare or event):
+        if value is None and not bare:
             return None
         self._check_options(kind, values)
         q = reader.number(values.get("q"), "q", 0.5)
         if not 0 <= q <= 1:
             reader.problems.add(values["q"].position, f"expected q from 0 to 1; found {q:g}")
         return Feature(
-            name, len(self.done), kind, stream.name, by, _type(kind, value), value,  # type: ignore[arg-type]
-            over=over if over is not None else self._over(values),
-            where=where, delay=reader.duration(values.get("delay"), "delay", 0) or 0,
-            exclude_current=reader.boolean(values.get("exclude_current"), "exclude_current"),
-            every=reader.duration(values.get("every"), "every", least=1),
-            ttl=reader.duration(values.get("ttl"), "ttl", _TTL, 1) or _TTL,
-            q=q, n=reader.integer(values.get("n"), "n", 1, 1), skip_null=reader.boolean(values.get("skip_null"), "skip_null"),
-            event=event, event_types={n: _optional(s.type) for n, s in stream.fields.items()} if event else {},
-            position=entry.position,
+            name, place, kind, stream.name, by, _type(kind, value), value, where=where, q=q,  # type: ignore[arg-type]
+            skip_null=reader.boolean(values.get("skip_null"), "skip_null"), position=entry.position,
         )  # fmt: skip
 
     def _over(self, values: Mapping[str, Node]) -> int | None:
@@ -240,6 +250,8 @@ class FactReader:
         return Score(name, len(self.done), "points", stream.name, by, whole, points=tuple(parts.values()), position=entry.position)
 
     patterns: frozenset[str] = frozenset()
+    rollups: Mapping[str, Rollup] = {}
+    """All that were read; set by their reader."""
 
 
 _TTL = 90 * 86_400_000_000

@@ -20,7 +20,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "flags": "where flags go",
         "storm": "a limit on each pattern's flags",
         "tests": "tests of several patterns",
-        "rollups": "",
+        "rollups": "rows that tell of windows of a stream",
         "labels": "",
         "respond": "",
         "endpoints": "",
@@ -73,6 +73,16 @@ SECTIONS: dict[str, dict[str, str]] = {
         "n": "which previous one",
         "skip_null": "take no NULLs",
     },
+    "rollup": {
+        "of": "the stream it tells of",
+        "by": "the entity",
+        "window": "tumbling, hopping or session",
+        "tz": "the zone of windows of whole days",
+        "select": "aggregates by name",
+        "fill": "rows of empty windows too, until a key was silent so long",
+    },
+    "window": {"tumbling": "its size", "hopping": "[SIZE, STEP]", "session": "the gap that ends it"},
+    "measure": {"where": "which events count", "q": "which quantile", "skip_null": "take no NULLs"},
     "score": {
         "of": "the stream it learns from",
         "by": "the entity",
@@ -193,7 +203,7 @@ SECTIONS: dict[str, dict[str, str]] = {
 }
 
 LATER = {
-    "application": frozenset({"rollups", "labels", "respond", "endpoints", "inbound", "teams"}),
+    "application": frozenset({"labels", "respond", "endpoints", "inbound", "teams"}),
     "table": frozenset({"refresh"}),
     "pattern": frozenset({"enrich", "volatile"}),
     "list": frozenset({"from", "default_ttl"}),

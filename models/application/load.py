@@ -19,6 +19,7 @@ from models.application.nodes import Node, text_of
 from models.application.patterns import PatternReader
 from models.application.reader import Reader
 from models.application.resolved import Application, Feature, KafkaInput, Outputs, Score, Storm, Stream, Table
+from models.application.rollups import RollupReader, places
 from models.application.tests import read_tests
 from models.expressions.facts import Facts
 
@@ -55,9 +56,12 @@ def load(
     flags = FlagStreams(reader, streams, tables, values.get("patterns"))
     facts = FactReader(reader, streams, tables, flags)
     facts.add(values.get("features"), values.get("scores"))
-    patterns = PatternReader(reader, facts).read(values.get("patterns"))
+    order = places(values)
+    rollup_reader = RollupReader(reader, facts, values.get("rollups"), order)
+    rollups = rollup_reader.all()
+    patterns = PatternReader(reader, facts, order).read(values.get("patterns"))
     facts.all()
-    tests = read_tests(reader, values, streams, tables, patterns)
+    tests = read_tests(reader, values, streams, tables, patterns, rollups)
     outputs, storm, max_dead = _outputs(reader, values.get("flags")), _storm(reader, values.get("storm")), _max_dead(reader, values)
     version = reader.text(values.get("version"), "version", "1")
     problems.raise_if_any()
@@ -67,7 +71,7 @@ def load(
         reader.facts.lists, {name: constant.value for name, constant in reader.params.items()},
         outputs, storm, tests, max_dead,
         tuple(problems.warnings), text, hashlib.sha256(text.encode()).hexdigest(),
-        flags.resolved(),
+        flags.resolved(), rollups,
     )  # fmt: skip
     features = {name: fact for name, fact in facts.done.items() if isinstance(fact, Feature)}
     reads = _all_reads(found, features)
@@ -128,9 +132,9 @@ def _check_head(reader: Reader, root: Node, values: Mapping[str, Node]) -> None:
 
 
 def _check_names(problems: Problems, values: Mapping[str, Node]) -> None:
-    """Streams, tables and patterns share one name space."""
+    """Streams, tables, rollups and patterns share one name space."""
     seen: dict[str, str] = {}
-    for section in ("streams", "tables", "patterns"):
+    for section in ("streams", "tables", "rollups", "patterns"):
         node = values.get(section)
         for name in node.map if node is not None else ():
             if name in seen and node is not None:
@@ -201,7 +205,8 @@ def _all_reads(application: Application, features: Mapping[str, Feature]) -> set
     reads: set[str] = set()
     for pattern in application.patterns.values():
         reads |= pattern.reads
-    facts: list[Feature | Score] = [*features.values(), *application.scores.values()]
+    measures = [measure for rollup in application.rollups.values() for measure in rollup.select]
+    facts: list[Feature | Score] = [*features.values(), *application.scores.values(), *measures]
     for fact in facts:
         for expression in (fact.value, fact.where):
             reads |= expression.reads if expression is not None else set()

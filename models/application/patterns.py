@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -31,9 +32,10 @@ _HOLE = re.compile(r"\{([^{}]*)\}")
 class PatternReader:
     """Reads patterns, whose names may stand in each other's conditions."""
 
-    def __init__(self, reader: Reader, facts: FactReader) -> None:
+    def __init__(self, reader: Reader, facts: FactReader, places: Mapping[str, int]) -> None:
         self.reader = reader
         self.facts = facts
+        self.places = places
 
     def read(self, node: Node | None) -> dict[str, Pattern]:
         """All patterns by name, in the order of the file."""
@@ -41,8 +43,8 @@ class PatternReader:
         names = frozenset(name for name, _ in entries)
         self.facts.patterns = names
         found: dict[str, Pattern] = {}
-        for place, (name, entry) in enumerate(entries):
-            pattern = self._pattern(name, place, entry, names - {name})
+        for name, entry in entries:
+            pattern = self._pattern(name, self.places[name], entry, names - {name})
             if pattern is not None:
                 found[name] = pattern
         self._check_truths(found)
@@ -132,8 +134,8 @@ class PatternReader:
             return next(iter(streams.values())) if len(streams) == 1 else None
         name = self.reader.text(values["on"], "on")
         stream = self.facts.flags.stream(name)
-        if stream is None and name not in self.facts.flags.entries:
-            self.reader.problems.unknown(values["on"].position, "stream or pattern", name, self.facts.flags.names())
+        if stream is None and not self.facts.flags.knows(name):
+            self.reader.problems.unknown(values["on"].position, "stream, rollup or pattern", name, self.facts.flags.names())
         return stream
 
     def _base(self, sequence: SequenceSpec, home: Home) -> tuple[Stream, By]:
@@ -165,9 +167,9 @@ class PatternReader:
             return None
         name = self.reader.text(values["on"], "on")
         stream = self.facts.flags.stream(name)
-        if stream is None and name not in self.facts.flags.entries:
+        if stream is None and not self.facts.flags.knows(name):
             others = [other for other in self.facts.flags.names() if self.facts.flags.entries.get(other) is not entry]
-            self.reader.problems.unknown(values["on"].position, "stream or pattern", name, others)
+            self.reader.problems.unknown(values["on"].position, "stream, rollup or pattern", name, others)
         return stream
 
     def _title(self, node: Node | None, scope: RowScope | StepScope, name: str) -> Template:
@@ -297,6 +299,18 @@ class PatternReader:
             self._follow(other, patterns, [*path, other.name])
 
 
+def _rollups(pattern: Pattern, facts: FactReader) -> dict[str, Any]:
+    """The rollups that a pattern stands on or reads through features, where there are any."""
+    waiting = [*pattern.streams, *(fact.of for fact in facts.done.values() if fact is not None and fact.of is not None)]
+    found: dict[str, Any] = {}
+    while waiting:
+        name = waiting.pop()
+        if name in facts.rollups and name not in found and facts.flags.rollups is not None:
+            found[name] = facts.flags.rollups.entries[name].plain()
+            waiting.append(facts.rollups[name].of)
+    return {"rollups": dict(sorted(found.items()))} if found else {}
+
+
 def _ruleset(pattern: Pattern, entry: Node, facts: FactReader, by: By) -> str:
     """sha256[:12] of the pattern as resolved, with every fact, parameter and list that shapes it."""
     plain = {key: value.plain() for key, value in entry.map.items() if key != "tests"}
@@ -309,6 +323,7 @@ def _ruleset(pattern: Pattern, entry: Node, facts: FactReader, by: By) -> str:
         "params": {
             name: str(value.value) for name, value in sorted(facts.reader.params.items()) if f"${name}" in json.dumps(plain)
         },
+        **_rollups(pattern, facts),
         "lists": {name: fact.sha256 for name, fact in sorted(facts.reader.facts.lists.items())},
     }
     return hashlib.sha256(json.dumps(shaping, sort_keys=True, default=str).encode()).hexdigest()[:12]

@@ -83,7 +83,7 @@ class Stream:
 
     pattern: the pattern whose flags these are (None: events come in from outside); its fields are those of the completing
     event (declared, derived, joined) and ``flag.severity``, ``flag.kind``, ``flag.steps``; shown: fields that evidence shows
-    beside those of the event's own row.
+    beside those of the event's own row; rollup: the rollup whose rows these are.
     """
 
     name: str
@@ -108,6 +108,7 @@ class Stream:
     position: Position | None = None
     pattern: str | None = None
     shown: tuple[str, ...] = ()
+    rollup: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +175,34 @@ class Feature:
     event: bool = False
     event_fields: tuple[str, ...] = ()
     event_types: Mapping[str, Type] = field(default_factory=dict)
+    position: Position | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Windows of a rollup: [start, end) of ``size`` microseconds, one every ``step`` (tumbling: its size; session: the gap).
+
+    Starts are multiples of ``step`` since 1970-01-01 UTC, or of whole days in the zone ``tz``; ``fill``: windows without an event
+    have rows too until a key was silent so long.
+    """
+
+    kind: Literal["tumbling", "hopping", "session"]
+    size: int
+    step: int
+    fill: int | None = None
+    tz: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Rollup:
+    """A stream of rows that tell of windows of another. ``place`` is its position among rollups and patterns in the file."""
+
+    name: str
+    place: int
+    of: str
+    by: By
+    window: Window
+    select: tuple[Feature, ...]
     position: Position | None = None
 
 
@@ -328,9 +357,22 @@ class Application:
     text: str = ""
     sha256: str = ""
     flags_of: Mapping[str, Stream] = field(default_factory=dict)
+    rollups: Mapping[str, Rollup] = field(default_factory=dict)
     connections: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     registries: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
 
     def stream(self, name: str) -> Stream:
-        """A stream of events, or of a pattern's flags."""
+        """A stream of events, of a pattern's flags, or of a rollup's rows."""
         return self.streams[name] if name in self.streams else self.flags_of[name]
+
+    def base(self, name: str) -> Stream:
+        """The stream of events below rollups and patterns: of a sequence that of its completing events."""
+        while name not in self.streams:
+            name = self.rollups[name].of if name in self.rollups else self.patterns[name].on
+        return self.streams[name]
+
+    def below_flags(self, name: str) -> Stream:
+        """The stream of events or rollup below patterns, whose completing event stands for each flag."""
+        while name in self.patterns:
+            name = self.patterns[name].on
+        return self.stream(name)

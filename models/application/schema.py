@@ -124,6 +124,8 @@ _MEASURES: dict[str, Fragment] = {
     "count": {**_TRUE, "description": "how many events"},
     "since_last": {**_TRUE, "description": "time since the last event"},
 }
+_BACK = frozenset({"previous", "since_last", "is_new"})
+"""Aggregates that look back from an event."""
 _POINTS: Fragment = {"type": "object", "additionalProperties": _NUMBER, "description": "points for each condition that holds"}
 _TYPES: dict[str, dict[str, Any]] = {
     "application": {
@@ -143,6 +145,7 @@ _TYPES: dict[str, dict[str, Any]] = {
         "tables": _named("table", required=("fields", "key")),
         "features": _named("feature", _MEASURES),
         "scores": _named("score", {"zscore": {**_SCALAR, "description": "strangeness of a value"}, "points": _POINTS}),
+        "rollups": _named("rollup", required=("window", "select")),
         "calendars": _named("calendar"),
         "lists": _named("list"),
         "patterns": _named("pattern"),
@@ -157,6 +160,14 @@ _TYPES: dict[str, dict[str, Any]] = {
     "table": {**_SOURCE, "key": _NAMES, "valid_from": _TEXT},
     "feature": {**_LEARNING, "every": _DURATION, "q": _NUMBER, "n": _NUMBER, "skip_null": _BOOL},
     "score": {**_LEARNING, "min_count": _NUMBER, "learn_below": _NUMBER},
+    "rollup": {
+        "of": _TEXT, "by": _BY, "window": lambda: {**_section("window"), "minProperties": 1, "maxProperties": 1}, "tz": _TEXT,
+        "select": _named("measure", {name: _MEASURES[name] for name in AGGREGATES if name not in _BACK}), "fill": _DURATION,
+    },
+    "window": {
+        "tumbling": _DURATION, "hopping": {"type": "array", "items": _DURATION, "minItems": 2, "maxItems": 2}, "session": _DURATION,
+    },
+    "measure": {"where": _SCALAR, "q": _NUMBER, "skip_null": _BOOL},
     "pattern": {
         "on": _TEXT, "by": _BY, "when": _SCALAR, "guard": _SCALAR,
         "active": _ACTIVE,

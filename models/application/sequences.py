@@ -190,8 +190,8 @@ class SequenceReader:
         if "on" in values:
             name = self.reader.text(values["on"], "on")
             on = self.facts.flags.stream(name)
-            if on is None and name not in self.facts.flags.entries:
-                self.problems.unknown(values["on"].position, "stream or pattern", name, self.facts.flags.names())
+            if on is None and not self.facts.flags.knows(name):
+                self.problems.unknown(values["on"].position, "stream, rollup or pattern", name, self.facts.flags.names())
         if "by" in values:
             by = by_of(self.reader, values["by"])
             if by.entity != self.home.by.entity and len(by.fields) == len(self.home.by.entity):

@@ -11,7 +11,7 @@ from typing import Any
 from models.application.durations import parse_duration
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import Pattern, Position, Stream, Table
+from models.application.resolved import Pattern, Position, Rollup, Stream, Table
 from models.expressions.coerce import rescale_text
 from models.expressions.times import parse_moment
 from models.values.types import UNITS, Kind, Type
@@ -73,7 +73,7 @@ class Test:
 
 def read_tests(
     reader: Reader, values: Mapping[str, Node], streams: Mapping[str, Stream], tables: Mapping[str, Table],
-    patterns: Mapping[str, Pattern],
+    patterns: Mapping[str, Pattern], rollups: Mapping[str, Rollup],
 ) -> tuple[Test, ...]:  # fmt: skip
     """All tests of a file."""
     found: list[Test] = []
@@ -85,19 +85,20 @@ def read_tests(
         if node.kind != "list":
             reader.problems.add(node.position, f"expected tests as a list; found {node.shown()}")
         for item in node.items:
-            found.append(_Lines(reader, streams, tables, patterns, pattern).test(item))
+            found.append(_Lines(reader, streams, tables, patterns, rollups, pattern).test(item))
     return tuple(found)
 
 
 class _Lines:
     def __init__(
         self, reader: Reader, streams: Mapping[str, Stream], tables: Mapping[str, Table], patterns: Mapping[str, Pattern],
-        pattern: str | None,
+        rollups: Mapping[str, Rollup], pattern: str | None,
     ) -> None:  # fmt: skip
         self.reader = reader
         self.streams = streams
         self.tables = tables
         self.patterns = patterns
+        self.rollups = rollups
         self.pattern = pattern
         self.start = MONDAY
         self.dead: tuple[str, ...] = ()
@@ -214,9 +215,9 @@ class _Lines:
             return self.start
 
     def _base(self, name: str) -> Stream:
-        """The stream of events below a pattern, through others that it stands on."""
-        while name in self.patterns:
-            name = self.patterns[name].on
+        """The stream of events below a pattern, through others and rollups that it stands on."""
+        while name not in self.streams:
+            name = self.rollups[name].of if name in self.rollups else self.patterns[name].on
         return self.streams[name]
 
     def _offset(self, node: Node, what: str) -> int:

@@ -12,9 +12,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.application.resolved import Application, Feature, Pattern
+from models.application.resolved import Application, Feature, Pattern, Rollup
 from models.events.ids import canonical_json, flag_id
-from models.expressions.text import to_text
+from models.expressions.text import time_text, to_text
+from tests.laws.rolled import ends, selected
 
 TTL = 90 * 86_400_000_000
 _FACT = re.compile(r"(\w+)\[([^\]]*)\]")
@@ -93,6 +94,7 @@ class Interpreter:
         self.flags: list[Flag] = []
         self.raised: dict[Order, int] = {}
         self.future: list[tuple[Order, int, Event]] = []
+        self.told: set[tuple[str, Key, int]] = set()
 
     def run(self, events: Iterable[Event]) -> list[Flag]:
         """All flags, in the order in which they are raised."""
@@ -157,8 +159,16 @@ class Interpreter:
 
     # Deadlines
 
-    def _deadlines(self) -> Iterator[tuple[int, int, Order, Pattern, Key]]:
+    def _deadlines(self) -> Iterator[tuple[int, int, Order, Pattern | Rollup, Key]]:
         """(deadline, place in the file, order of the attempt's first event, pattern, key) of all that wait."""
+        for rollup in self.application.rollups.values():
+            for key, events in self._keyed(rollup).items():
+                for start, end in ends(rollup, [event.time for event in events]):
+                    if (rollup.name, key, end) not in self.told:
+                        inside = [event for event in events if start <= event.time < end]
+                        last = max(event.order for event in events if event.time < end)
+                        yield end, rollup.place, inside[0].order if inside else last, rollup, key
+                        break
         for pattern in self.patterns:
             for (name, key), quiet in self.quiet.items():
                 if name == pattern.name and quiet.burst:
@@ -170,7 +180,31 @@ class Interpreter:
                     if run and run[0].order != memory.decided:
                         yield run[0].time + pattern.hold.time, pattern.place, run[0].order, pattern, key
 
-    def _deadline(self, moment: int, order: Order, pattern: Pattern, key: Key) -> None:
+    def _keyed(self, rollup: Rollup) -> dict[Key, list[Event]]:
+        found: dict[Key, list[Event]] = {}
+        for event in self.past:
+            key = tuple(event.known.get(name) for name in rollup.by.fields)
+            if event.on == rollup.of and None not in key:
+                found.setdefault(key, []).append(event)
+        return found
+
+    def _roll_up(self, rollup: Rollup, key: Key, moment: int, order: Order) -> None:
+        """The row of a window that ends now, among what the moment's deadlines raise."""
+        self.told.add((rollup.name, key, moment))
+        events = self._keyed(rollup)[key]
+        start = next(start for start, end in ends(rollup, [event.time for event in events]) if end == moment)
+        rows = [event.known for event in events if start <= event.time < moment]
+        known = {**dict(zip(rollup.by.entity, key, strict=True)), "start": start, "end": moment}
+        known.update({measure.name: selected(measure, rows) for measure in rollup.select})
+        types = [self._stream(rollup.name).fields[name].type for name in rollup.by.entity]
+        text = to_text(types[0], key[0]) if len(key) == 1 else canonical_json(list(key)) if key else ""
+        id_ = f"{rollup.name}/{text}/{time_text(start)}/{time_text(moment)}"
+        self._enter(Event(rollup.name, id_, moment, (moment, -1, rollup.place, *order, rollup.place, 0), known))
+
+    def _deadline(self, moment: int, order: Order, pattern: Pattern | Rollup, key: Key) -> None:
+        if isinstance(pattern, Rollup):
+            self._roll_up(pattern, key, moment, order)
+            return
         if order[0] == -1:
             self._release(pattern, self.quiet[pattern.name, key], moment, None)
             return

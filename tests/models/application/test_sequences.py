@@ -68,7 +68,7 @@ ERRORS = {
     "- a: {}\n- n: {not: true, contiguity: any}\n- b: {}": ["16: 'not' is strict or relaxed; found any"],
     "- a: {}\n- b: {repeat: 1s}": ["16: 'repeat' is for a last 'not' step"],
     "- a: {}\n- n: {not: true, repeat: 1s}\n- b: {}": ["16: 'repeat' is for a last 'not' step"],
-    "- a: {on: txx}\n- b: {}": ["15: unknown stream or pattern 'txx'; expected one of tx, other, p"],
+    "- a: {on: txx}\n- b: {}": ["15: unknown stream, rollup or pattern 'txx'; expected one of tx, other, p"],
     "- a: {by: amount}\n- b: {by: crad}": ["16: unknown field of tx (by of step b) 'crad'"],
     "- g: {any_of: {a: {times: 2}}}\n- b: {}": ["15: an arm of any_of has on, by and when; found 'times' in 'a'"],
     "- g: {group: [{a: {}}], any_of: {c: {}}}\n- b: {}": ["15: expected one of group, any_of, all_of in step 'g'"],
