@@ -43,7 +43,7 @@ def test_a_stopped_run_goes_on(first: str, then: str, broker: Broker, tmp_path: 
 
 
 def test_workers_end_with_whoever_started_them(broker: Broker, tmp_path: Path) -> None:
-    """kill -9 leaves no worker behind that would go on with the state: the next run takes it, and loses nothing."""
+    """A kill -9 leaves no worker behind that would go on with the state: the next run takes it, and loses nothing."""
     topics = made(broker)
     over_topics(tmp_path, broker, topics, {**QUICK, **HOUR})
     now = time.time_ns() // 1_000_000
