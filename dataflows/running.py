@@ -252,6 +252,8 @@ def _flow(job: Job, sinks: Sinks, resumed: Resumed, cluster: tuple[list[str], in
     except Exception as error:
         raise (_cause(error) or error) from None
     except BaseException as error:
+        if sinks.broken is not None:
+            raise sinks.broken from None  # between processes the runtime loses what was raised
         if type(error).__name__ == "PanicException" and cluster is None and job.state is not None:
             raise StateProblem(f"{job.state}: state cannot be saved or read: {error}. Is the disk full, a file damaged?") from None
         raise

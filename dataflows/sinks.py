@@ -48,6 +48,7 @@ class Sinks:
         self.now = now
         self.kept = kept
         self.strict = strict
+        self.broken: PromiseBroken | None = None
         self.counts = Counts()
         self.observed = Observed(self.counts, clock)
         self.live = None if live is None else replace(live, failed=self.observed.failed)
@@ -115,7 +116,8 @@ class Sinks:
             PromiseBroken: in a strict run.
         """
         if self.strict:
-            raise PromiseBroken(str(violation))
+            self.broken = PromiseBroken(str(violation))
+            raise self.broken
         self.counts.violations[violation.stream] += 1
         yield from ()
 
