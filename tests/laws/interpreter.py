@@ -348,7 +348,8 @@ class Interpreter:
     def title(self, flag: Flag) -> str:
         """A flag's title."""
         parts = self.application.patterns[flag.pattern].title.parts
-        return "".join(part if isinstance(part, str) else to_text(part.type, part.row(flag.values)) for part in parts)
+        title = "".join(part if isinstance(part, str) else to_text(part.type, part.row(flag.values)) for part in parts)
+        return title if flag.kind == "match" else f"{flag.kind}: {title}"
 
     # Features
 
