@@ -3,7 +3,7 @@ PYTHON := $(shell for p in python3.12 python3.11 python3; do $$p -c 'import sys;
 VENV := .venv
 STAMP := $(VENV)/.locked
 
-.PHONY: setup demo test lint bench soak docs
+.PHONY: setup demo demo-kafka test lint bench soak docs
 
 setup: $(STAMP)
 
@@ -16,6 +16,9 @@ $(STAMP): requirements.lock
 
 demo: setup
 	./tocsin demo
+
+demo-kafka: setup
+	./tocsin demo --kafka
 
 test: setup
 	$(VENV)/bin/python -m pytest -q -n 2 --ignore=tests/shared # those need data beside the checkout: .ci/run

@@ -27,6 +27,9 @@ def demo(
     days: Annotated[int, typer.Option(min=7)] = 30,
     episodes: Annotated[int, typer.Option(min=1, help="Planted episodes of each kind.")] = 12,
     seed: int = 0,
+    kafka: Annotated[bool, typer.Option("--kafka", help="Live, through topics of a broker in memory.")] = False,
+    rate: Annotated[int, typer.Option(min=1, help="With --kafka: records a second.")] = 5000,
+    seconds: Annotated[float, typer.Option(min=1, help="With --kafka: when it is over at the latest.")] = 120,
 ) -> None:
     """Generate a bank's month with planted fraud, run the example over it, and compare.
 
@@ -41,6 +44,12 @@ def demo(
     say(f"\n[bold]1  A bank's month[/]  {customers:,} customers, {days} days, fraud planted and labelled (seed {seed})")
     written = generate_bank(data, Size(customers, 2 * customers, days), seed=seed, episodes=episodes)
     say(_written(written))
+    if kafka:
+        from dataflows.commands.demo_kafka import demo_kafka
+
+        say(f"\n[bold]2  Live[/]  {rate:,} records a second, event time runs faster than the clock; Ctrl-C ends it\n")
+        demo_kafka(APPLICATION, out, rate, seconds)
+        return
     application = _application(out)
     flags = Path(str(application.outputs.to))
     say(f"\n[bold]2  Detection[/]  {len(application.patterns)} patterns of {_shown(APPLICATION)}")

@@ -47,7 +47,7 @@ def events_at(
     records = Records(place[0], place[1], follow or patient(), last)
     try:
         for message in records.to_the_end() if follow is None else records.for_ever():
-            event = _event(message)
+            event = event_of(message)
             if event is not None:
                 yield event
     finally:
@@ -71,7 +71,7 @@ def _in_file(path: Path) -> Iterator[dict[str, Any]]:
         raise UserError(f"{path}: expected CloudEvents as JSON lines; found bytes that are not UTF-8") from None
 
 
-def _event(message: Any) -> dict[str, Any] | None:
+def event_of(message: Any) -> dict[str, Any] | None:
     """A record's event; what is none, or is about the application itself, is passed over."""
     headers = {name: (value or b"").decode("utf-8", "replace") for name, value in message.headers() or []}
     try:
