@@ -160,7 +160,7 @@ def test_it_prints_and_does_not_overwrite(
         ("a.parquet", b"no", [], 1, "a.parquet: cannot be read as Parquet"),
         ("a.csv", b"a,b\n", [], 1, "the file is empty"),
         ("a.jsonl.gz", b"no", [], 1, "cannot be read"),
-        ("a.jsonl", b"", ["--from", "file:x"], 2, "expected a FILE, or --from file:PATH"),
+        ("a.jsonl", b"", ["--from", "file:x"], 2, "expected a FILE, or --from file:PATH, or --from kafka:TOPIC"),
     ],
 )  # fmt: skip
 def test_what_is_no_sample_is_told(
@@ -173,9 +173,7 @@ def test_what_is_no_sample_is_told(
     assert message in err and "Traceback" not in err
 
 
-def test_a_topic_is_not_in_this_version(capfd: pytest.CaptureFixture[str]) -> None:
-    """The words are those of check."""
-    assert command(["init", "--from", "kafka:main/tx"]) == 1
-    assert "--from kafka: is not in this version" in capfd.readouterr().err
+def test_a_file_that_is_not_there_is_told(capfd: pytest.CaptureFixture[str]) -> None:
+    """In a line."""
     assert command(["init", "no.jsonl", "--out", "-"]) == 1
     assert "no.jsonl: cannot be read: No such file or directory" in capfd.readouterr().err
