@@ -160,7 +160,7 @@ def test_it_prints_and_does_not_overwrite(
         ("a.parquet", b"no", [], 1, "a.parquet: cannot be read as Parquet"),
         ("a.csv", b"a,b\n", [], 1, "the file is empty"),
         ("a.jsonl.gz", b"no", [], 1, "cannot be read"),
-        ("a.jsonl", b"", ["--from", "file:x"], 2, "expected a FILE, or --from file:PATH, or --from kafka:TOPIC"),
+        ("a.jsonl", b"", ["--from", "file:x"], 2, "expected a FILE, --from file:PATH, or --from kafka:TOPIC"),
     ],
 )  # fmt: skip
 def test_what_is_no_sample_is_told(
