@@ -174,6 +174,6 @@ def test_what_is_no_sample_is_told(
 
 
 def test_a_file_that_is_not_there_is_told(capfd: pytest.CaptureFixture[str]) -> None:
-    """In a line."""
+    """Also where the application would be printed."""
     assert command(["init", "no.jsonl", "--out", "-"]) == 1
     assert "no.jsonl: cannot be read: No such file or directory" in capfd.readouterr().err
