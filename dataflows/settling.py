@@ -75,7 +75,7 @@ class _Graph:
 
     def _column(self, stream: str, column: str) -> int:
         """How far back a column's value goes."""
-        if self.application.stream(stream).pattern is not None:
+        if stream not in self.application.streams:  # rows that are themselves worked out: flags, windows of rollups
             return NEVER
         place = (stream, column)
         if place not in self.known:

@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflows.settling import settling_of
+from dataflows.settling import NEVER, settling_of
 from models.application.load import load
 from tests.laws.worlds import Run, World, examples, world
 
@@ -78,3 +78,24 @@ def test_there_are_settled_flags() -> None:
     counts = [check(seed, 5, 1, 0.0) for seed in range(8)]
     assert sum(settled for settled, _ in counts) > 10
     assert sum(marked for _, marked in counts) > 10
+
+
+STANDING = """tocsin: 1
+name: shop
+streams: {tx: {time: ts, dedup: 1m, fields: {ts: timestamp, card: string}}}
+features:
+  n: {count: true, by: card, over: 1h, delay: 1m}
+  flags: {count: true, of: busy, by: card, over: 1h}
+patterns:
+  busy: {by: card, when: n > 2, suppress: {cooldown: 30m}}
+  again: {on: busy, by: card, when: flag.severity = 'medium'}
+  often: {on: tx, by: card, when: flags > 1}
+"""
+
+
+def test_memories(tmp_path: Path) -> None:
+    """Windows and cooldowns end; what stands on flags never settles."""
+    (tmp_path / "app.yaml").write_text(STANDING)
+    minute = 60 * SECOND
+    found = settling_of(load(tmp_path / "app.yaml"), 5)
+    assert found == {"busy": (5 + 61 * minute, 60 * minute), "again": (NEVER, 0), "often": (NEVER, 0)}
