@@ -42,23 +42,16 @@ def parse(raw: bytes, declared: frozenset[str]) -> dict[str, Any]:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         raise Bad(Reason.ENCODING, f"not UTF-8 at byte {error.start}") from None
-
-    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
-        keys = [key for key, _ in found]
-        repeated = [key for key in keys if keys.count(key) > 1] if len(set(keys)) < len(keys) else []
-        return {**dict(found), REPEATED: repeated} if repeated else dict(found)
-
     try:
-        value = json.loads(
-            text, parse_int=Number, parse_float=Number, parse_constant=_constant, object_pairs_hook=pairs, strict=True
-        )
+        value = _DECODER.decode(text)
     except Bad:
         raise
     except (ValueError, RecursionError) as error:
         raise Bad(Reason.SYNTAX, f"not JSON: {error}") from None
     if not isinstance(value, dict):
         raise Bad(Reason.SYNTAX, "expected a JSON object")
-    check_text(value)
+    if "\\u" in text:  # what is UTF-8 holds a lone surrogate only where it is escaped
+        check_text(value)
     repeated = [key for key in value.pop(REPEATED, []) if key in declared]
     if repeated:
         raise Bad(Reason.DUPLICATE_KEY, f"key {repeated[0]!r} stands twice")
@@ -72,6 +65,19 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 def _constant(name: str) -> Any:
     raise Bad(Reason.NOT_FINITE, f"{name} is no JSON number")
+
+
+def _pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+    whole = dict(found)
+    if len(whole) < len(found):
+        keys = [key for key, _ in found]
+        whole[REPEATED] = [key for key in keys if keys.count(key) > 1]
+    return whole
+
+
+_DECODER = json.JSONDecoder(
+    parse_int=Number, parse_float=Number, parse_constant=_constant, object_pairs_hook=_pairs, strict=True
+)
 
 
 def check_text(value: Any) -> None:
