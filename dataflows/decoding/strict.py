@@ -105,7 +105,7 @@ def values_of(
             found[name] = field_value(row, spec)
         except Bad as bad:
             bad.field = name
-            problems.append(bad)
+            problems.append(bad.with_traceback(None))  # the traceback holds this frame, which holds the problems: a cycle
     early = [bad for bad in problems if bad.field in first]
     return found, next(iter(early or problems), None)
 
