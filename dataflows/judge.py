@@ -7,8 +7,8 @@ depends on the partition's content alone, never on how it was cut into batches.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,8 +22,7 @@ from dataflows.outliers import FAR
 from models.application.resolved import Stream
 
 
-@dataclass(frozen=True, slots=True)
-class Late:
+class Late(NamedTuple):
     """A late event: its place, its time and the bound it missed (microseconds), and its original bytes and headers."""
 
     stream: str
@@ -38,8 +37,7 @@ class Late:
     headers: Headers = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Dead:
+class Dead(NamedTuple):
     """A row that could not be read: its place, why, its original bytes and headers, and its timestamp (microseconds)."""
 
     stream: str
@@ -238,7 +236,10 @@ class Judge:
         columns = {name: column for name, column in decoded.columns.items() if name not in MARKS}
         partition = np.full(n, self.partition, np.int32)
         batch = Batch(self.source, time, partition, raw.offset, columns, rows)
-        return batch if kept.all() else batch.take(np.flatnonzero(kept))
+        if kept.all():
+            return batch
+        batch = batch.take(np.flatnonzero(kept))
+        return replace(batch, columns={name: column.dense() for name, column in batch.columns.items()})
 
     def _late(self, place: Located, raw: RawRows, row: int, time: int, bound: int) -> Late:
         reason = "new_partition" if time < self.joined else "idle" if time < self.announced else "lateness"
@@ -263,7 +264,7 @@ def numbers_of(raw: RawRows, first: int, n: int) -> NDArray[np.int64]:
 def dead_of(name: str, place: Located, raw: RawRows, row: DeadRow) -> Dead:
     """The dead letter of a row of a stream or table."""
     at = row.row
-    null = at < len(raw) and raw.stop[at] < raw.start[at]
+    null = at < len(raw) and raw.is_null(at)
     return Dead(
         name, row.reason, row.detail, place.topic, place.partition, int(place.numbers[at]), None if null else place.raw(at),
         raw.key(at), raw.headers_of(at), raw.received(at),

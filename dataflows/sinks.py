@@ -107,7 +107,7 @@ class Sinks:
         """Late events of one read, which is counted here."""
         self.counts.judged(source, judged)
         for late in judged.late:
-            yield _written(self.late, late_event(self.application.name, *_values(late)), late)
+            yield _written(self.late, late_event(self.application.name, *late), late)
 
     def violated(self, violation: Violation) -> Iterator[Line]:
         """Count a key in two partitions.
@@ -124,7 +124,7 @@ class Sinks:
     def dead_of(self, judged: Judged) -> Iterator[Line]:
         """Dead letters of one read."""
         for dead in judged.dead:
-            yield _written(self.dead_letters, dead_letter(self.application.name, *_values(dead)), dead)
+            yield _written(self.dead_letters, dead_letter(self.application.name, *dead), dead)
 
     def finish(self, *, ended: bool = True) -> None:
         """Put the files of a bounded run in order; flags without a file go to standard output once it has ``ended``."""
@@ -139,10 +139,6 @@ class Sinks:
         """Drop what was kept for a run that goes on: it has ended."""
         for sink in (self.flags, self.late, self.dead_letters):
             sink.forget()
-
-
-def _values(record: Late | Dead) -> list[Any]:
-    return [getattr(record, name) for name in record.__slots__]
 
 
 def _written(sink: Sink, event: Mapping[str, Any], record: Late | Dead) -> tuple[str, bytes | Record]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,8 +95,7 @@ class RawRows:
         return None if found == NO_TIMESTAMP else found
 
 
-@dataclass(frozen=True, slots=True)
-class DeadRow:
+class DeadRow(NamedTuple):
     """One row that cannot be read: its index in the batch, the field at fault (None: the whole row), and why."""
 
     row: int

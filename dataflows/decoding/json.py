@@ -68,7 +68,7 @@ class JsonDecoder:
             values, bad = self._strictly(rows, row)
             if bad is not None:
                 dead.append(DeadRow(row, bad.reason, bad.field, bad.detail))
-                values = {name: value for name, value in values.items() if name in self.first}
+                values = {name: values[name] for name in self.first if name in values} if values else values
             found.put(row, values)
         return Decoded(len(rows), found.columns(), chunk, dead)
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from typing import Any
-from uuid import uuid5
 
 from models.application.resolved import Application
-from models.events.ids import NAMESPACE
+from models.events.ids import identifier
 
 TYPE = "tocsin.application.v1"
 
@@ -19,7 +18,7 @@ def application_event(application: Application, position: str | None, recorded: 
     identity = f"{TYPE} {application.name} {application.sha256} {position}"
     source = f"{application.outputs.source_prefix}/{application.name}"
     return {
-        "specversion": "1.0", "id": str(uuid5(NAMESPACE, identity)), "source": source, "type": TYPE, "subject": application.name,
+        "specversion": "1.0", "id": identifier(identity), "source": source, "type": TYPE, "subject": application.name,
         "datacontenttype": "application/json", "partitionkey": f"{TYPE}/{application.name}", "recordedtime": recorded,
         "data": {
             "application": {"name": application.name, "version": application.version}, "position": position,

@@ -5,9 +5,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Sequence
 from typing import Any
-from uuid import uuid5
 
-from models.events.ids import NAMESPACE, sequence
+from models.events.ids import identifier, sequence
 from models.expressions.text import time_text
 
 Headers = Sequence[tuple[str, bytes | None]]
@@ -48,6 +47,6 @@ def _base64(value: bytes | None) -> str | None:
 
 def _event(application: str, type_: str, place: str, stream: str, order: str, data: dict[str, Any]) -> dict[str, Any]:
     return {
-        "specversion": "1.0", "id": str(uuid5(NAMESPACE, f"{type_} {stream} {place}")), "source": f"/tocsin/{application}",
+        "specversion": "1.0", "id": identifier(f"{type_} {stream} {place}"), "source": f"/tocsin/{application}",
         "type": type_, "subject": f"{stream}/{place}", "datacontenttype": "application/json", "sequence": order, "data": data,
     }  # fmt: skip

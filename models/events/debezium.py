@@ -11,9 +11,8 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from uuid import uuid5
 
-from models.events.ids import NAMESPACE, canonical_json
+from models.events.ids import canonical_json, identifier
 from models.values.types import Kind, Type
 
 UNAVAILABLE = "__debezium_unavailable_value"
@@ -144,7 +143,7 @@ def change_id(change: Change, key: Sequence[str]) -> str | None:
         return None
     identity = [_text(source.get(name)) for name in ("name", "db", "schema", "table")]
     shown = {name: _text(value) for name, value in (row or change.row or {}).items()}
-    return str(uuid5(NAMESPACE, canonical_json([*identity, change.op, shown, position])))
+    return identifier(canonical_json([*identity, change.op, shown, position]))
 
 
 def _position(source: Mapping[str, Any]) -> Any:

@@ -22,6 +22,18 @@ def canonical_json(value: Any) -> str:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
 
 
+def identifier(identity: str) -> str:
+    """The UUIDv5 of an identity in Tocsin's name space, as text (RFC 9562, without the detour over an object).
+
+    >>> identifier("a") == str(uuid5(NAMESPACE, "a"))
+    True
+    """
+    digest = bytearray(hashlib.sha1(NAMESPACE.bytes + identity.encode(), usedforsecurity=False).digest()[:16])
+    digest[6], digest[8] = digest[6] & 0x0F | 0x50, digest[8] & 0x3F | 0x80
+    text = digest.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
 def flag_id(
     application: str, pattern: str, major: int, kind: str, key: Any, anchor: Sequence[Any], deadline: int | None = None
 ) -> str:
@@ -31,7 +43,7 @@ def flag_id(
     identity = {
         "application": application, "pattern": pattern, "major": major, "kind": kind, "key": key, "anchor": what, "revision": 0,
     }  # fmt: skip
-    return str(uuid5(NAMESPACE, canonical_json(identity)))
+    return identifier(canonical_json(identity))
 
 
 def sequence(time: int, revision: int = 0) -> str:

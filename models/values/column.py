@@ -40,6 +40,10 @@ class Column:
         """bool[n], always an array."""
         return np.ones(len(self), np.bool_) if self.valid is None else self.valid
 
+    def dense(self) -> Column:
+        """The same values, without a mask where every row has one: kernels and routing have less to do."""
+        return Column(self.type, self.values) if self.valid is not None and self.valid.all() else self
+
     def at(self, row: int) -> Any:
         """One stored value, None where NULL."""
         if self.valid is not None and not self.valid[row]:
