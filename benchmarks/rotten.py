@@ -42,7 +42,7 @@ def main(n: int = 1_000_000) -> list[tuple[str, str]]:
         text = APPLICATION + "  dead_letters: {file: dead.jsonl}\n"
         (Path(folder) / "app.yaml").write_text(text)
         taken: dict[Path, list[float]] = {whole: [], bad: []}
-        for _ in range(3):
+        for _ in range(7):
             for path in (whole, bad):
                 application = load(Path(folder) / "app.yaml", inputs={"tx": str(path)})
                 started = time.process_time()

@@ -97,17 +97,28 @@ def check_text(value: Any) -> None:
 def values_of(
     row: Mapping[str, Any], fields: Mapping[str, FieldSpec], first: frozenset[str] = frozenset()
 ) -> tuple[dict[str, Any], Bad | None]:
-    """All declared fields as stored values, and the first problem: of fields judged ``first``, else in declared order."""
+    """Declared fields as stored values, and the first problem: of those judged ``first``, else in declared order.
+
+    Beside a problem stand the values of fields in ``first`` that have none, and perhaps others.
+    """
     found: dict[str, Any] = {}
-    problems: list[Bad] = []
+    early = [spec for name, spec in fields.items() if name in first]
+    problems = [bad for spec in early if (bad := _kept(row, spec, found)) is not None]
+    if problems:
+        return found, problems[0]
     for name, spec in fields.items():
-        try:
-            found[name] = field_value(row, spec)
-        except Bad as bad:
-            bad.field = name
-            problems.append(bad.with_traceback(None))  # the traceback holds this frame, which holds the problems: a cycle
-    early = [bad for bad in problems if bad.field in first]
-    return found, next(iter(early or problems), None)
+        if name not in first and (bad := _kept(row, spec, found)) is not None:
+            return found, bad
+    return found, None
+
+
+def _kept(row: Mapping[str, Any], spec: FieldSpec, found: dict[str, Any]) -> Bad | None:
+    try:
+        found[spec.name] = field_value(row, spec)
+    except Bad as bad:
+        bad.field = spec.name
+        return bad.with_traceback(None)
+    return None
 
 
 def field_value(row: Mapping[str, Any], spec: FieldSpec) -> Any:

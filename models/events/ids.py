@@ -10,6 +10,7 @@ from uuid import NAMESPACE_URL, UUID, uuid5
 import orjson
 
 NAMESPACE = uuid5(NAMESPACE_URL, "urn:tocsin:flag:v1")
+_BEGUN = hashlib.sha1(NAMESPACE.bytes, usedforsecurity=False)
 _YEAR_ONE = 62_135_596_800_000_000
 
 
@@ -28,7 +29,9 @@ def identifier(identity: str) -> str:
     >>> identifier("a") == str(uuid5(NAMESPACE, "a"))
     True
     """
-    digest = bytearray(hashlib.sha1(NAMESPACE.bytes + identity.encode(), usedforsecurity=False).digest()[:16])
+    hashed = _BEGUN.copy()
+    hashed.update(identity.encode())
+    digest = bytearray(hashed.digest()[:16])
     digest[6], digest[8] = digest[6] & 0x0F | 0x50, digest[8] & 0x3F | 0x80
     text = digest.hex()
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
