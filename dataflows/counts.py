@@ -40,8 +40,8 @@ class Counts:
         self.duplicates[source] += judged.duplicates
         for late in judged.late:
             self.late[f"{source} {late.reason}"] += 1
-        for row in judged.dead:
-            self.dead[f"{source} {row.reason}"] += 1
+        for reason, count in Counter(row.reason for row in judged.dead).items():
+            self.dead[f"{source} {reason}"] += count
         for name, count in judged.counts.items():
             self.other[f"{source} {name}"] += count
         if BEFORE_ALL < judged.bound < AFTER_ALL:

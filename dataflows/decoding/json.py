@@ -69,7 +69,8 @@ class JsonDecoder:
             if bad is not None:
                 dead.append(DeadRow(row, bad.reason, bad.field, bad.detail))
                 values = {name: values[name] for name in self.first if name in values} if values else values
-            found.put(row, values)
+            if values:  # an odd row is all NULL until it is put
+                found.put(row, values)
         return Decoded(len(rows), found.columns(), chunk, dead)
 
     def _strictly(self, rows: RawRows, row: int) -> tuple[dict[str, Any], Bad | None]:
