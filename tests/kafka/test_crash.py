@@ -18,7 +18,8 @@ from dataflows.running import Job, run_here
 from models.application.resolved import Application
 from tests.kafka.read_back import flags_in, flags_of, placeless, structured_in, structured_of
 from tests.kafka.shop import filled, made, over_files, over_topics, rows
-from tests.kafka.test_live_run import QUICK, Running, payment
+from tests.kafka.test_command import run
+from tests.kafka.test_live_run import PATIENCE, QUICK, Running, payment
 from tests.laws.test_crash import killed
 from tests.laws.worlds import examples
 
@@ -78,6 +79,26 @@ def test_live_is_a_replay_without_what_came_too_late(seed: int, broker: Broker, 
             for _ in range(3):
                 _burst(dice, broker, topics["payments"], sent)
                 running.until(lambda: _decided(broker, topics) == sum(map(len, sent)))
+    _equals_its_replay(application, broker, topics, tmp_path, sent)
+
+
+@pytest.mark.parametrize("seed", range(examples(1)))
+def test_live_with_kills_is_a_replay(seed: int, broker: Broker, tmp_path: Path) -> None:
+    """The same with kill -9 while silence announces bounds: an event that was flagged is late in no later run, nor the other way."""
+    dice = random.Random(seed + 7)
+    topics = made(broker)
+    application = over_topics(tmp_path, broker, topics, QUICK)
+    sent: list[list[bytes]] = [[], [], []]
+    for _ in range(3):
+        running = run(tmp_path, "--state", str(tmp_path / "state"), "--shards", "4")
+        for whole in (True, False):
+            before = _decided(broker, topics)
+            _burst(dice, broker, topics["payments"], sent)
+            end = time.monotonic() + PATIENCE
+            while _decided(broker, topics) < (sum(map(len, sent)) if whole else before + 1):
+                assert running.poll() is None and time.monotonic() < end
+        running.kill()
+        running.wait()
     _equals_its_replay(application, broker, topics, tmp_path, sent)
 
 
