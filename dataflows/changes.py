@@ -26,12 +26,12 @@ from dataflows.decoding.decoded import (
     Decoded,
     RawRows,
 )
+from dataflows.items import CHANGE, DIGEST, VERSION
 from dataflows.judge import Judged, dead_of, last_offset, numbers_of
 from dataflows.operators.digest import digests
 from dataflows.operators.versions import DELETE, SNAPSHOT, TRUNCATION, UPSERT, coded
 from dataflows.origin import Located
 from dataflows.outliers import FAR
-from dataflows.shard import CHANGE, DIGEST, VERSION
 from models.application.resolved import Table
 from models.values.column import Column
 from models.values.types import INT, TIMESTAMP

@@ -14,11 +14,12 @@ from dataflows.alignment import Turn
 from dataflows.batch import CLOSED, OPEN, Batch, Bound
 from dataflows.engine import Reader, fed_by, followers, sender_of, senders
 from dataflows.evidence import EvidenceMaker
+from dataflows.items import Item, Outcome
 from dataflows.partitioned import Division, divided
 from dataflows.prelude import StaticTable, prepared
 from dataflows.promise import PromiseCheck, Sampled, sampled
 from dataflows.route import Router
-from dataflows.shard import Item, Outcome, Shard
+from dataflows.shard import Shard
 from dataflows.sinks import Sinks
 from dataflows.source import Keeping, Opener, Partitions, part_name
 from dataflows.stage import CheckLogic, Logic, shard_names, worker_of

@@ -12,12 +12,13 @@ from typing import Any, Protocol
 from dataflows.batch import CLOSED, OPEN, Batch, Bound
 from dataflows.eviction import ClockHand, Sweep
 from dataflows.evidence import EvidenceMaker
+from dataflows.items import Found, Item
 from dataflows.judge import Judged
 from dataflows.partitioned import Division, divided
 from dataflows.prelude import StaticTable, prepared
 from dataflows.promise import PromiseCheck, Violation, sampled
 from dataflows.route import Router
-from dataflows.shard import Found, Item, Shard
+from dataflows.shard import Shard
 from dataflows.steps import SOURCE, Plan
 
 _AFTER_PARTITIONS = 1 << 40

@@ -14,12 +14,12 @@ from dataflows.changes import ChangeJudge
 from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME, Decoded
 from dataflows.decoding.json import JsonDecoder, raw_rows
 from dataflows.engine import Engine, Result
+from dataflows.items import Found
 from dataflows.judge import Judge, Judged
 from dataflows.lines import Line, line_of, numbered_lines, time_in
 from dataflows.operators.canonical import key_values
 from dataflows.plan import plan
 from dataflows.readers import static_tables
-from dataflows.shard import Found
 from dataflows.steps import Plan
 from models.application.resolved import Application, FieldSpec, Stream, Table
 from models.events.evidence import Evidence

@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from dataflows.items import HASH, KEY, Item
 from dataflows.operators.canonical import key_text, key_values
-from dataflows.shard import HASH, KEY, Item
 from dataflows.steps import Plan
 
 SAMPLE = 10

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.batch import Batch
+from dataflows.items import CHANGE, DIGEST, HASH, KEY, VERSION
 from dataflows.operators.canonical import canonical, hashes
 from dataflows.operators.versions import TRUNCATION
-from dataflows.shard import CHANGE, DIGEST, HASH, KEY, VERSION
 from dataflows.steps import Plan
 from models.values.column import Column
 from models.values.strings import Strings

@@ -16,11 +16,11 @@ from dataflows.connectors.kafka.live import Live
 from dataflows.connectors.kafka.outbox import Outbox
 from dataflows.connectors.kafka.sink import KafkaSink
 from dataflows.counts import Counts
+from dataflows.items import Found, Outcome
 from dataflows.judge import Dead, Judged, Late
 from dataflows.observed import Observed
 from dataflows.operators.canonical import key_values
 from dataflows.promise import PromiseBroken, Violation
-from dataflows.shard import Found, Outcome
 from models.application.resolved import Application
 from models.events.application import application_event
 from models.events.cloudevents import Record, binary, structured

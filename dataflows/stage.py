@@ -7,9 +7,10 @@ from functools import cache
 
 from bytewax.operators import StatefulBatchLogic
 
+from dataflows.items import Item, Outcome
 from dataflows.observed import Observed
 from dataflows.promise import PromiseCheck, Sampled, Violation
-from dataflows.shard import Item, Outcome, Shard
+from dataflows.shard import Shard
 from models.values.packed import of_version, versioned
 
 VERSION = 1

@@ -19,11 +19,11 @@ from dataflows.decoding.decoded import Decoded
 from dataflows.decoding.json import raw_rows
 from dataflows.engine import Engine, Result
 from dataflows.eviction import ClockHand, Sweep
+from dataflows.items import Found
 from dataflows.judge import Judge
 from dataflows.operators.canonical import key_values
 from dataflows.plan import plan
 from dataflows.readers import FileReader, decoder_of
-from dataflows.shard import Found
 from dataflows.steps import Plan
 from models.application.load import load
 from models.application.resolved import Application
