@@ -29,7 +29,7 @@ lint: setup
 	$(VENV)/bin/lint-imports
 
 bench: setup
-	$(VENV)/bin/python -m benchmarks
+	$(VENV)/bin/python -m benchmarks $(WHICH) # all, or one: make bench WHICH=w1
 
 soak: setup
 	TOCSIN_RANDOM=1 $(VENV)/bin/python -m pytest -q --ignore=tests/shared -m "soak or not soak"
