@@ -40,8 +40,8 @@ flags:
 def child(path: Path) -> None:
     """Run an application, and say the processor seconds of each read and how memory grew, as one JSON line."""
     from dataflows.engine import Engine
-    from dataflows.plan import plan
-    from dataflows.readers import file_readers
+    from dataflows.planning.plan import plan
+    from dataflows.reading.readers import file_readers
     from models.application.load import load
 
     compiled = plan(load(path))

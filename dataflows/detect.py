@@ -10,21 +10,21 @@ from typing import NamedTuple
 import bytewax.operators as op
 from bytewax.dataflow import Dataflow, Stream
 
-from dataflows.alignment import Turn
-from dataflows.batch import CLOSED, OPEN, Batch, Bound
+from dataflows.batches.batch import CLOSED, OPEN, Batch, Bound
+from dataflows.batches.evidence import EvidenceMaker
 from dataflows.engine import Reader, fed_by, followers, sender_of, senders
-from dataflows.evidence import EvidenceMaker
-from dataflows.items import Item, Outcome
-from dataflows.partitioned import Division, divided
-from dataflows.prelude import StaticTable, prepared
-from dataflows.promise import PromiseCheck, Sampled, sampled
-from dataflows.route import Router
-from dataflows.shard import Shard
-from dataflows.sinks import Sinks
-from dataflows.source import Keeping, Opener, Partitions, part_name
-from dataflows.stage import CheckLogic, Logic, shard_names, worker_of
-from dataflows.steps import SOURCE, Plan
-from dataflows.timed import Timed
+from dataflows.planning.partitioned import Division, divided
+from dataflows.planning.steps import SOURCE, Plan
+from dataflows.reading.alignment import Turn
+from dataflows.reading.prelude import StaticTable, prepared
+from dataflows.reading.promise import PromiseCheck, Sampled, sampled
+from dataflows.reading.route import Router
+from dataflows.runtime.sinks import Sinks
+from dataflows.runtime.source import Keeping, Opener, Partitions, part_name
+from dataflows.runtime.stage import CheckLogic, Logic, shard_names, worker_of
+from dataflows.runtime.timed import Timed
+from dataflows.stages.items import Item, Outcome
+from dataflows.stages.shard import Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,7 @@ class Connectors:
 
     ``parts`` opens the partitions of logs that several readers may share; ``draining``: the run is to stop as it stands;
     ``keeping``: what is saved is kept; ``worker``: this worker's number, and how many there are; ``settling``: of a run that
-    begins in the middle (``dataflows.settling``).
+    begins in the middle (``dataflows.stages.settling``).
     """
 
     readers: list[Reader]

@@ -9,17 +9,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from dataflows.batch import CLOSED, OPEN, Batch, Bound
-from dataflows.eviction import ClockHand, Sweep
-from dataflows.evidence import EvidenceMaker
-from dataflows.items import Found, Item
-from dataflows.judge import Judged
-from dataflows.partitioned import Division, divided
-from dataflows.prelude import StaticTable, prepared
-from dataflows.promise import PromiseCheck, Violation, sampled
-from dataflows.route import Router
-from dataflows.shard import Shard
-from dataflows.steps import SOURCE, Plan
+from dataflows.batches.batch import CLOSED, OPEN, Batch, Bound
+from dataflows.batches.evidence import EvidenceMaker
+from dataflows.planning.partitioned import Division, divided
+from dataflows.planning.steps import SOURCE, Plan
+from dataflows.reading.judge import Judged
+from dataflows.reading.prelude import StaticTable, prepared
+from dataflows.reading.promise import PromiseCheck, Violation, sampled
+from dataflows.reading.route import Router
+from dataflows.stages.eviction import ClockHand, Sweep
+from dataflows.stages.items import Found, Item
+from dataflows.stages.shard import Shard
 
 _AFTER_PARTITIONS = 1 << 40
 _SHARDS = 1 << 20

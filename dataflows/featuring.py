@@ -8,13 +8,13 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
-from dataflows.batch import Batch
+from dataflows.batches.batch import Batch
+from dataflows.batches.frames import frame
 from dataflows.engine import Engine, Result
-from dataflows.frames import frame
 from dataflows.matching import line_readers, turns_over
-from dataflows.plan import plan
-from dataflows.readers import file_readers, static_tables
-from dataflows.steps import Plan
+from dataflows.planning.plan import plan
+from dataflows.planning.steps import Plan
+from dataflows.reading.readers import file_readers, static_tables
 from models.application.resolved import Application
 
 _PARTITION, _OFFSET = "\0partition", "\0offset"

@@ -9,18 +9,18 @@ from typing import Any
 
 import numpy as np
 
-from dataflows.batch import AFTER_ALL
-from dataflows.changes import ChangeJudge
+from dataflows.batches.batch import AFTER_ALL
 from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME, Decoded
 from dataflows.decoding.json import JsonDecoder, raw_rows
 from dataflows.engine import Engine, Result
-from dataflows.items import Found
-from dataflows.judge import Judge, Judged
 from dataflows.lines import Line, line_of, numbered_lines, time_in
 from dataflows.operators.canonical import key_values
-from dataflows.plan import plan
-from dataflows.readers import static_tables
-from dataflows.steps import Plan
+from dataflows.planning.plan import plan
+from dataflows.planning.steps import Plan
+from dataflows.reading.changes import ChangeJudge
+from dataflows.reading.judge import Judge, Judged
+from dataflows.reading.readers import static_tables
+from dataflows.stages.items import Found
 from models.application.resolved import Application, FieldSpec, Stream, Table
 from models.events.evidence import Evidence
 from models.events.flag import FlagBuilder

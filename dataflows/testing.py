@@ -8,19 +8,19 @@ from typing import Any
 
 import numpy as np
 
-from dataflows.batch import AFTER_ALL
-from dataflows.changes import ChangeJudge
+from dataflows.batches.batch import AFTER_ALL
+from dataflows.batches.held import plain_rows
 from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME, Decoded, RawRows
 from dataflows.engine import Engine
-from dataflows.held import plain_rows
-from dataflows.judge import Judge, Judged
 from dataflows.matching import ALL, steps_by_reference
 from dataflows.operators.canonical import key_values
 from dataflows.pairing import Refs, differences
-from dataflows.plan import plan
-from dataflows.prelude import StaticTable
-from dataflows.readers import static_tables
-from dataflows.steps import Plan
+from dataflows.planning.plan import plan
+from dataflows.planning.steps import Plan
+from dataflows.reading.changes import ChangeJudge
+from dataflows.reading.judge import Judge, Judged
+from dataflows.reading.prelude import StaticTable
+from dataflows.reading.readers import static_tables
 from models.application.resolved import Application, FieldSpec, Mode, Pattern
 from models.application.tests import Given, Test
 from models.events.flag import FlagBuilder

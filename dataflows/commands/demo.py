@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from dataflows.counts import Counts
     from dataflows.generate.write import Summary
+    from dataflows.monitoring.counts import Counts
     from models.application.resolved import Application
 
 ROOT = Path(__file__).parent.parent.parent
@@ -83,7 +83,7 @@ def _application(out: Path) -> Application:
 def _run(application: Application) -> tuple[Counts, float]:
     from dataflows.commands.progress import watched
     from dataflows.commands.run import now
-    from dataflows.running import Job, run_here
+    from dataflows.runtime.running import Job, run_here
 
     started = time.perf_counter()
     with watched(application, "  ") as watch:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dataflows.connectors.kafka.embedded import Broker
     from dataflows.connectors.kafka.live import Live
     from dataflows.connectors.kafka.resend import Original
-    from dataflows.observed import Observed
+    from dataflows.monitoring.observed import Observed
     from models.application.resolved import Application
 
 HEARTBEATS = "heartbeats"
@@ -120,7 +120,7 @@ class _Demo:
 
     def _run(self, application: Application, live: Live) -> None:
         from dataflows.commands.run import now
-        from dataflows.running import Job, run_here
+        from dataflows.runtime.running import Job, run_here
 
         run_here(Job(application, 16, now, live=live, observe=self.observed.append))
 

@@ -39,10 +39,10 @@ def _known(error: BaseException) -> str | None:
     """The message of an error that is the user's to mend, None for others."""
     from dataflows.connectors.files import FileProblem
     from dataflows.connectors.kafka.reasons import KafkaProblem
-    from dataflows.deadlimit import TooManyDead
     from dataflows.lines import BadLine
-    from dataflows.promise import PromiseBroken
-    from dataflows.running import NothingLeft, WorkerFailed
+    from dataflows.reading.deadlimit import TooManyDead
+    from dataflows.reading.promise import PromiseBroken
+    from dataflows.runtime.running import NothingLeft, WorkerFailed
     from dataflows.state.directory import StateProblem
     from models.application.errors import ApplicationErrors
     from models.values.packed import UnknownState

@@ -12,7 +12,7 @@ import typer
 from dataflows.commands.failures import UserError
 
 if TYPE_CHECKING:
-    from dataflows.observed import Observed
+    from dataflows.monitoring.observed import Observed
     from models.application.resolved import Application
 
 LOOPBACK = "127.0.0.1"
@@ -45,8 +45,8 @@ def listening(
     application: Application, listen: str | None, number: int, say: Callable[[str], None]
 ) -> Iterator[Callable[[Observed], None]]:
     """While a run lasts, its answers; yields what the run shall tell what it observes. ``number``: of the process, from 0."""
-    from dataflows.health import Server
-    from dataflows.metrics import Metrics
+    from dataflows.monitoring.health import Server
+    from dataflows.monitoring.metrics import Metrics
 
     servers: list[Server] = []
     host, port = address(listen) if listen else ("", 0)

@@ -26,8 +26,8 @@ def plan(
 
     Example: tocsin plan examples/card-fraud/app.yaml
     """
-    from dataflows.explain import explain
-    from dataflows.plan import plan as compile_plan
+    from dataflows.planning.explain import explain
+    from dataflows.planning.plan import plan as compile_plan
     from models.application.load import load
 
     loaded = load(application, overlays=with_ or [], params=pairs(param, "--param"), inputs=pairs(input, "--input"))

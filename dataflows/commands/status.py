@@ -40,7 +40,7 @@ def status(
 
 
 def _status(text: str) -> dict[str, Any]:
-    from dataflows.reading_metrics import facts_of
+    from dataflows.monitoring.reading_metrics import facts_of
 
     host, port = address(text)
     base = f"http://{f'[{host}]' if ':' in host else host}:{port}"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import typer
 
 from dataflows.commands.console import err
-from dataflows.counts import Counts
+from dataflows.monitoring.counts import Counts
 from models.application.resolved import Application
 
 

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import Batch, concat_batches
-from dataflows.evidence import Read
-from dataflows.held import SourceOf
+from dataflows.batches.batch import Batch, concat_batches
+from dataflows.batches.evidence import Read
+from dataflows.batches.held import SourceOf
 from dataflows.operators import kernels_absence as k
 from dataflows.operators.sequences.rows import LaneRows
 from dataflows.operators.store import EventStore

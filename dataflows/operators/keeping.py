@@ -7,8 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from dataflows.batch import Batch, concat_batches
-from dataflows.held import SourceOf
+from dataflows.batches.batch import Batch, concat_batches
+from dataflows.batches.held import SourceOf
 from dataflows.operators.store import EventStore
 from models.events.hit import Hit
 from models.values.column import Column

@@ -6,7 +6,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import AFTER_ALL, BEFORE_ALL
+from dataflows.batches.batch import AFTER_ALL, BEFORE_ALL
 from dataflows.operators import counted
 from dataflows.operators import layout as k
 from dataflows.operators.intrinsics import AHEAD, prefetch

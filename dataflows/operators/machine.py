@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import Batch
-from dataflows.held import SourceOf
+from dataflows.batches.batch import Batch
+from dataflows.batches.held import SourceOf
 from dataflows.operators import kernels_trigger as k
 from dataflows.operators.keeping import Keeping
 from dataflows.operators.suppress import Suppressor

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import CLOSED, OPEN, Batch, Bound, concat_batches
-from dataflows.held import SourceOf, batch_from, batch_state
+from dataflows.batches.batch import CLOSED, OPEN, Batch, Bound, concat_batches
+from dataflows.batches.held import SourceOf, batch_from, batch_state
 
 
 @dataclass(frozen=True, slots=True)

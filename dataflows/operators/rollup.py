@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import Batch
+from dataflows.batches.batch import Batch
 from dataflows.operators import kernels_rollup as k
 from dataflows.operators.days import DAY, Days
 from dataflows.operators.memory import grown

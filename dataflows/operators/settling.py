@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import AFTER_ALL
+from dataflows.batches.batch import AFTER_ALL
 from models.events.hit import Hit
 
 

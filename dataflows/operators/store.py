@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import Batch, Rows
-from dataflows.held import SourceOf, batch_from, batch_state
+from dataflows.batches.batch import Batch, Rows
+from dataflows.batches.held import SourceOf, batch_from, batch_state
 from models.values.column import Column
 from models.values.growing import GrowingColumn
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import Batch
+from dataflows.batches.batch import Batch
 from dataflows.operators.per import HIT
 from models.application.resolved import Pattern, Storm
 from models.events.hit import Hit, hit_from

@@ -13,7 +13,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import BEFORE_ALL
+from dataflows.batches.batch import BEFORE_ALL
 from models.values.column import Column, column_from, column_state, nulls
 from models.values.growing import GrowingColumn
 from models.values.types import Type

@@ -9,7 +9,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import BEFORE_ALL
+from dataflows.batches.batch import BEFORE_ALL
 from dataflows.operators import layout as lay
 from dataflows.operators.exact import fsum
 from dataflows.operators.intrinsics import bits_of, float_of

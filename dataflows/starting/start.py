@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dataflows.connectors.files import FileProblem
-from dataflows.readers import decoded_blocks
+from dataflows.reading.readers import decoded_blocks
 from dataflows.starting.inference import Guess, guess
 from dataflows.starting.roles import roles
 from dataflows.starting.sample import ROWS, Sample, sample

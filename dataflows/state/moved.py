@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 
 from dataflows.connectors.kafka.reader import RecordReader
 from dataflows.engine import Reader
-from dataflows.partitioned import kept_together
-from dataflows.source import part_name
+from dataflows.planning.partitioned import kept_together
+from dataflows.planning.steps import Plan
+from dataflows.runtime.source import part_name
 from dataflows.state.resumed import Resumed
-from dataflows.steps import Plan
 
 
 def keys_moved(plan: Plan, readers: Sequence[Reader], resumed: Resumed) -> str | None:

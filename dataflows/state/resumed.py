@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dataflows.batch import AFTER_ALL, BEFORE_ALL
+from dataflows.batches.batch import AFTER_ALL, BEFORE_ALL
 from dataflows.connectors.kafka.snapshot import reader_bounds
 from dataflows.engine import fed_by
-from dataflows.filestate import file_bound, file_place
-from dataflows.steps import SOURCE, Plan
+from dataflows.planning.steps import SOURCE, Plan
+from dataflows.reading.filestate import file_bound, file_place
 
 
 @dataclass(frozen=True, slots=True)

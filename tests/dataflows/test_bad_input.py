@@ -13,8 +13,8 @@ import pytest
 
 from dataflows.connectors import files
 from dataflows.connectors.files import FileProblem
-from dataflows.deadlimit import TooManyDead
-from dataflows.running import Job, run_here
+from dataflows.reading.deadlimit import TooManyDead
+from dataflows.runtime.running import Job, run_here
 from models.application.load import load
 
 HOUR = 3_600_000

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataflows.eviction import ClockHand
 from dataflows.operators import windows
+from dataflows.stages.eviction import ClockHand
 from models.application.load import load
 from tests.laws.worlds import Run, World
 

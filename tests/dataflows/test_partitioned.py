@@ -10,14 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dataflows.alignment import AHEAD, AHEAD_ROWS, Alignment
-from dataflows.batch import BEFORE_ALL
+from dataflows.batches.batch import BEFORE_ALL
 from dataflows.engine import Engine
 from dataflows.operators.canonical import hashes
-from dataflows.partitioned import divided, exchange_of
-from dataflows.plan import plan
-from dataflows.promise import PromiseCheck, Sampled
-from dataflows.readers import file_readers
+from dataflows.planning.partitioned import divided, exchange_of
+from dataflows.planning.plan import plan
+from dataflows.reading.alignment import AHEAD, AHEAD_ROWS, Alignment
+from dataflows.reading.promise import PromiseCheck, Sampled
+from dataflows.reading.readers import file_readers
 from models.application.load import load
 from models.application.resolved import Application
 from models.values.strings import strings_of

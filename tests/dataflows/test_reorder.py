@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from dataflows.batch import Batch, Bound, Rows
+from dataflows.batches.batch import Batch, Bound, Rows
 from dataflows.operators.reorder import Reorder
 
 

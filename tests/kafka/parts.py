@@ -9,15 +9,15 @@ from typing import Any
 
 from confluent_kafka import Message
 
-from dataflows.alignment import Alignment
 from dataflows.connectors.kafka.connection import Connection
 from dataflows.connectors.kafka.fetch import TopicConsumer
 from dataflows.connectors.kafka.live import Live, Span
 from dataflows.connectors.kafka.part import RecordPart
 from dataflows.connectors.kafka.reader import Place, RecordReader
-from dataflows.judge import Judged
-from dataflows.plan import plan
-from dataflows.readers import all_readers
+from dataflows.planning.plan import plan
+from dataflows.reading.alignment import Alignment
+from dataflows.reading.judge import Judged
+from dataflows.reading.readers import all_readers
 from models.application.load import load
 
 CONNECTION = Connection("main", {"bootstrap.servers": "127.0.0.1:1"})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dataflows.batch import BEFORE_ALL
+from dataflows.batches.batch import BEFORE_ALL
 from dataflows.connectors.kafka.heartbeats import heartbeat_time
 from tests.kafka.parts import SECOND, Clock, judged, part_of, readers_of
 

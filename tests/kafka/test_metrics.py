@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from dataflows.connectors.kafka.embedded import Broker
-from dataflows.counts import Counts
-from dataflows.health import STALLED, Server, health, readiness
-from dataflows.metrics import Metrics
-from dataflows.observed import Observed
+from dataflows.monitoring.counts import Counts
+from dataflows.monitoring.health import STALLED, Server, health, readiness
+from dataflows.monitoring.metrics import Metrics
+from dataflows.monitoring.observed import Observed
 from models.application.load import load
 from tests.kafka.read_back import flags_in, structured_in
 from tests.kafka.shop import made, over_topics
@@ -127,7 +127,7 @@ def test_health_needs_epochs() -> None:
 
 def test_a_run_over_files_can_be_scraped(tmp_path: Path) -> None:
     """What it had counted at its end."""
-    from dataflows.running import Job, run_here
+    from dataflows.runtime.running import Job, run_here
 
     (tmp_path / "s.jsonl").write_text('{"ts": 1, "u": "a"}\n{"ts": 2, "u": "b"}\n')
     (tmp_path / "app.yaml").write_text(

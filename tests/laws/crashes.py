@@ -22,12 +22,12 @@ from dataflows.connectors.kafka import outbox, part
 from dataflows.connectors.kafka.live import END, Live, Span
 from dataflows.connectors.kafka.topology import reads_kafka, uses_kafka
 from dataflows.engine import Engine
-from dataflows.plan import plan
-from dataflows.prelude import StaticTable
-from dataflows.readers import file_readers, static_tables
-from dataflows.running import Job, WorkerFailed, run_here, run_processes
-from dataflows.source import Partition
-from dataflows.stage import Logic
+from dataflows.planning.plan import plan
+from dataflows.reading.prelude import StaticTable
+from dataflows.reading.readers import file_readers, static_tables
+from dataflows.runtime.running import Job, WorkerFailed, run_here, run_processes
+from dataflows.runtime.source import Partition
+from dataflows.runtime.stage import Logic
 from models.application.load import load
 from models.application.resolved import Application
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflows.plan import plan
+from dataflows.planning.plan import plan
 from models.application.resolved import Feature, Score
 from tests.laws.sweeps import Everything
 from tests.laws.worlds import Run, World, examples, world

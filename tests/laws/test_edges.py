@@ -12,8 +12,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflows.eviction import ClockHand
-from dataflows.plan import plan
+from dataflows.planning.plan import plan
+from dataflows.stages.eviction import ClockHand
 from models.application.load import load
 from models.application.resolved import Application
 from models.events.flag import FlagBuilder

@@ -16,9 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflows.partitioned import divided
-from dataflows.plan import plan
-from dataflows.running import run_here
+from dataflows.planning.partitioned import divided
+from dataflows.planning.plan import plan
+from dataflows.runtime.running import run_here
 from dataflows.state.directory import StateProblem
 from models.application.load import load
 from tests.laws.crashes import job_of

@@ -9,7 +9,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflows.eviction import ClockHand
+from dataflows.stages.eviction import ClockHand
 from tests.laws.sweeps import Anything, Everything, Nothing
 from tests.laws.test_edges import STREAMS, UNIT, _loaded, engine, reference
 from tests.laws.worlds import Run, World, examples

@@ -11,7 +11,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflows.settling import NEVER, settling_of
+from dataflows.stages.settling import NEVER, settling_of
 from models.application.load import load
 from tests.laws.worlds import Run, World, examples, world
 

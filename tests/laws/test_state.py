@@ -7,7 +7,7 @@ import random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dataflows.eviction import ClockHand
+from dataflows.stages.eviction import ClockHand
 from tests.laws.sweeps import Anything, Everything, Nothing
 from tests.laws.worlds import Run, examples, world
 

@@ -13,18 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from dataflows.changes import ChangeJudge
 from dataflows.connectors.files import Block
 from dataflows.decoding.decoded import Decoded
 from dataflows.decoding.json import raw_rows
 from dataflows.engine import Engine, Result
-from dataflows.eviction import ClockHand, Sweep
-from dataflows.items import Found
-from dataflows.judge import Judge
 from dataflows.operators.canonical import key_values
-from dataflows.plan import plan
-from dataflows.readers import FileReader, decoder_of
-from dataflows.steps import Plan
+from dataflows.planning.plan import plan
+from dataflows.planning.steps import Plan
+from dataflows.reading.changes import ChangeJudge
+from dataflows.reading.judge import Judge
+from dataflows.reading.readers import FileReader, decoder_of
+from dataflows.stages.eviction import ClockHand, Sweep
+from dataflows.stages.items import Found
 from models.application.load import load
 from models.application.resolved import Application
 from models.events.flag import FlagBuilder

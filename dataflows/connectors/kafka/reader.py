@@ -6,13 +6,13 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from dataflows.batch import AFTER_ALL
-from dataflows.changes import ChangeJudge
+from dataflows.batches.batch import AFTER_ALL
 from dataflows.connectors.kafka.connection import Connection
 from dataflows.connectors.kafka.heartbeats import Heartbeats
 from dataflows.connectors.kafka.records import RecordChunk
 from dataflows.decoding.decoded import Decoder, RawRows
-from dataflows.judge import Judge, Judged
+from dataflows.reading.changes import ChangeJudge
+from dataflows.reading.judge import Judge, Judged
 
 
 @dataclass(frozen=True, slots=True)

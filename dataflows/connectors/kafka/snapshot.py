@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dataflows.batch import BEFORE_ALL
+from dataflows.batches.batch import BEFORE_ALL
 from dataflows.connectors.kafka.reader import RecordReader
 from models.application.resolved import Application
 from models.values.packed import of_version, versioned

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from bytewax.inputs import StatefulSourcePartition
 
-from dataflows.alignment import Alignment, Turn
 from dataflows.connectors.kafka.connection import connection_of
 from dataflows.connectors.kafka.fetch import Consumers
 from dataflows.connectors.kafka.heartbeats import Heartbeats
@@ -15,7 +14,8 @@ from dataflows.connectors.kafka.part import GonePart, RecordPart
 from dataflows.connectors.kafka.reader import Place, RecordReader
 from dataflows.connectors.kafka.topics import partitions_of
 from dataflows.engine import Reader
-from dataflows.source import Opener
+from dataflows.reading.alignment import Alignment, Turn
+from dataflows.runtime.source import Opener
 from models.application.resolved import Application, KafkaInput, Stream, Table
 
 

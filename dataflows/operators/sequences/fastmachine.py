@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import AFTER_ALL
+from dataflows.batches.batch import AFTER_ALL
 from dataflows.operators.sequences.fastmatcher import FastMatcher, Raised
 from dataflows.operators.sequences.layout import Layout
 from dataflows.operators.sequences.lookback import Reader

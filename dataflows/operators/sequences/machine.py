@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import Batch, concat_batches
-from dataflows.evidence import Read
+from dataflows.batches.batch import Batch, concat_batches
+from dataflows.batches.evidence import Read
 from dataflows.operators.sequences.lookback import Environment, Reader
 from dataflows.operators.sequences.matcher import Event, Match, Matcher, Node
 from dataflows.operators.sequences.program import Program

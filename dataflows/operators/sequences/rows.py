@@ -10,7 +10,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.batch import Batch
+from dataflows.batches.batch import Batch
 from dataflows.operators.sequences.program import Program
 from models.expressions.expression import Expression
 from models.values.column import Column

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from dataflows.engine import Engine
-from dataflows.plan import plan
+from dataflows.planning.plan import plan
 from dataflows.testing import _reader, _restarted
 from models.application.load import load
 from models.application.tests import Given

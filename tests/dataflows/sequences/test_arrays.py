@@ -9,8 +9,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from dataflows import sequencing
 from dataflows.operators.sequences import fastmatcher
+from dataflows.stages import sequencing
 from tests.dataflows.sequences import patterns as some
 from tests.dataflows.sequences.reference import Event
 from tests.dataflows.sequences.running import flags_of

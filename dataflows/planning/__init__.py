@@ -1,0 +1,1 @@
+"""An application as keyed stages: what each needs, carries and remembers."""
