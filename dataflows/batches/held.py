@@ -10,12 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.batches.batch import Batch, Rows
-from dataflows.decoding.decoded import Chunk, rows_from
-from models.application.resolved import Stream, Table
+from dataflows.decoding.decoded import Chunk
 from models.values.column import column_from, column_state
 
-SourceOf = Callable[[int], Stream | Table]
-"""The stream or table with an index over all sources."""
+ChunkOf = Callable[[Mapping[str, Any], int], Chunk]
+"""The chunk whose snapshot this is, of the source with this index over all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,45 +67,9 @@ def batch_state(batch: Batch) -> dict[str, Any]:
     }
 
 
-def batch_from(state: Mapping[str, Any], source_of: SourceOf) -> Batch:
+def batch_from(state: Mapping[str, Any], chunk_of: ChunkOf) -> Batch:
     """The batch that ``batch_state`` gave."""
-    source = source_of(state["source"])
-    rows = Rows([chunk_from(chunk, source) for chunk in state["chunks"]], state["which"], state["row"])
+    chunks = [chunk_of(chunk, state["source"]) for chunk in state["chunks"]]
+    rows = Rows(chunks, state["which"], state["row"])
     columns = {name: column_from(column) for name, column in state["columns"].items()}
     return Batch(state["source"], state["time"], state["partition"], state["offset"], columns, rows, state["order"])
-
-
-def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:
-    """The chunk whose ``snapshot`` this is; ``source`` says how its bytes are read."""
-    # The decoders stand above the shards that keep their rows.
-    from dataflows.connectors.kafka.records import RecordChunk
-    from dataflows.connectors.typed import FrameChunk
-    from dataflows.decoding.avro import AvroChunk
-    from dataflows.decoding.cloudevents import EventChunk, EventReader
-    from dataflows.decoding.csv import CsvChunk
-    from dataflows.decoding.debezium import DebeziumChunk
-    from dataflows.decoding.json import JsonChunk
-    from dataflows.reading.origin import Located
-    from dataflows.reading.readers import change_reader
-    from dataflows.stages.rollingup import RollupChunk
-
-    match state["form"]:
-        case "rollup":
-            return RollupChunk.restored(state)
-        case "located":
-            return Located(chunk_from(state["chunk"], source), state["topic"], state["partition"], state["numbers"])
-        case "records":
-            return RecordChunk(chunk_from(state["chunk"], source), state["headers"])
-        case "plain":
-            return PlainChunk(state["rows"])
-        case "arrow":
-            return FrameChunk.restored(state, source.fields)
-        case "avro":
-            return AvroChunk.restored(state, source.fields)
-        case "csv":
-            return CsvChunk(rows_from(state), source.fields)
-        case "cloudevents":
-            return EventChunk(rows_from(state), EventReader(source.fields, frozenset()))
-        case "debezium":
-            return DebeziumChunk.restored(state, change_reader(source))
-    return JsonChunk(rows_from(state), source.fields)

@@ -120,7 +120,7 @@ class Chunk(Protocol):
         """Only these rows, with bytes of their own; picklable, and small when pickled."""
 
     def snapshot(self) -> dict[str, Any]:
-        """All rows as arrays and plain values, to be read back by ``dataflows.batches.held.chunk_from``."""
+        """All rows as arrays and plain values, to be read back by ``dataflows.stages.kept.chunk_from``."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from dataflows.batches.batch import Batch, concat_batches
 from dataflows.batches.evidence import Read
-from dataflows.batches.held import SourceOf
+from dataflows.batches.held import ChunkOf
 from dataflows.operators import kernels_absence as k
 from dataflows.operators.sequences.rows import LaneRows
 from dataflows.operators.store import EventStore
@@ -60,13 +60,13 @@ class AbsenceMachine:
     """State of one absence pattern for the keys of one shard; ``names``: the columns to keep of an event."""
 
     def __init__(
-        self, pattern: Pattern, types: Mapping[str, Type], depth: int, names: Iterable[str], read: Read, source_of: SourceOf
+        self, pattern: Pattern, types: Mapping[str, Type], depth: int, names: Iterable[str], read: Read, chunk_of: ChunkOf
     ) -> None:
         assert pattern.absence is not None
         self.pattern = pattern
         self.names = sorted(names)
         self.read = read
-        self.store = EventStore(depth, source_of)
+        self.store = EventStore(depth, chunk_of)
         self.suppressor = Suppressor(pattern, types, lambda events: [self._show(event) for event in events])
         self.guarded = 0
         spec = pattern.absence

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from dataflows.batches.batch import Batch, concat_batches
-from dataflows.batches.held import SourceOf
+from dataflows.batches.held import ChunkOf
 from dataflows.operators.store import EventStore
 from models.events.hit import Hit
 from models.values.column import Column
@@ -17,9 +17,9 @@ from models.values.column import Column
 class Keeping:
     """A store of kept rows with the columns ``names``, and the rows in hand; depth: how many numbers extend their order."""
 
-    def __init__(self, depth: int, names: Iterable[str], source_of: SourceOf) -> None:
+    def __init__(self, depth: int, names: Iterable[str], chunk_of: ChunkOf) -> None:
         self.names = sorted(names)
-        self.store = EventStore(depth, source_of)
+        self.store = EventStore(depth, chunk_of)
         self.hand: tuple[Batch, Mapping[str, Column]] | None = None
         self.pending: dict[int, int] = {}
         self.pending_rows: list[int] = []

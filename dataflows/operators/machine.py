@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.batches.batch import Batch
-from dataflows.batches.held import SourceOf
+from dataflows.batches.held import ChunkOf
 from dataflows.operators import kernels_trigger as k
 from dataflows.operators.keeping import Keeping
 from dataflows.operators.suppress import Suppressor
@@ -45,9 +45,9 @@ class PatternMachine(Keeping):
     """
 
     def __init__(
-        self, pattern: Pattern, types: Mapping[str, Type], depth: int, names: Iterable[str], read: Read, source_of: SourceOf
+        self, pattern: Pattern, types: Mapping[str, Type], depth: int, names: Iterable[str], read: Read, chunk_of: ChunkOf
     ) -> None:
-        super().__init__(depth, names, source_of)
+        super().__init__(depth, names, chunk_of)
         self.pattern = pattern
         self.read = read
         self.trigger = Trigger(pattern, self.store)

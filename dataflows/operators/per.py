@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.batches.batch import Batch
-from dataflows.batches.held import SourceOf
+from dataflows.batches.held import ChunkOf
 from dataflows.operators.keeping import Keeping
 from dataflows.operators.suppress import Suppressor
 from models.application.resolved import Pattern
@@ -26,8 +26,8 @@ HIT = "\0hit"
 class PerMachine(Keeping):
     """The suppression of one pattern for the keys of one shard."""
 
-    def __init__(self, pattern: Pattern, types: Mapping[str, Type], depth: int, names: Iterable[str], source_of: SourceOf) -> None:
-        super().__init__(depth, {*names, HIT}, source_of)
+    def __init__(self, pattern: Pattern, types: Mapping[str, Type], depth: int, names: Iterable[str], chunk_of: ChunkOf) -> None:
+        super().__init__(depth, {*names, HIT}, chunk_of)
         self.pattern = pattern
         self.suppressor = Suppressor(pattern, types, self._evidence)
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.batches.batch import CLOSED, OPEN, Batch, Bound, concat_batches
-from dataflows.batches.held import SourceOf, batch_from, batch_state
+from dataflows.batches.held import ChunkOf, batch_from, batch_state
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,11 +82,11 @@ class Reorder:
         bounds = {sender: tuple(bound) for sender, bound in self.bounds.items()}
         return {"bounds": bounds, "runs": [(lane, batch_state(run)) for lane, run in self.runs]}
 
-    def restore(self, state: Mapping[str, Any], source_of: SourceOf) -> None:
+    def restore(self, state: Mapping[str, Any], chunk_of: ChunkOf) -> None:
         """Take over what ``snapshot`` gave; a sender that is gone is not waited for, a new one is."""
         saved = state["bounds"]
         self.bounds = {sender: Bound(*saved[sender]) if sender in saved else bound for sender, bound in self.bounds.items()}
-        self.runs = [(lane, batch_from(run, source_of)) for lane, run in state["runs"]]
+        self.runs = [(lane, batch_from(run, chunk_of)) for lane, run in state["runs"]]
 
 
 def in_order(batch: Batch) -> Batch:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.batches.batch import Batch, Rows
-from dataflows.batches.held import SourceOf, batch_from, batch_state
+from dataflows.batches.held import ChunkOf, batch_from, batch_state
 from models.values.column import Column
 from models.values.growing import GrowingColumn
 
@@ -21,11 +21,11 @@ NEXT, NTH = range(2)
 class EventStore:
     """Kept events by position, 0 to ``size`` - 1 in the order of keeping; ``sweep`` forgets and moves them.
 
-    links: int64[capacity, 2], for whoever chains events; depth: how many numbers extend their order; source_of: for ``restore``.
+    links: int64[capacity, 2], for whoever chains events; depth: how many numbers extend their order; chunk_of: for ``restore``.
     """
 
-    def __init__(self, depth: int, source_of: SourceOf) -> None:
-        self.source_of = source_of
+    def __init__(self, depth: int, chunk_of: ChunkOf) -> None:
+        self.chunk_of = chunk_of
         self.size = 0
         self.live = 0
         self.source = 0
@@ -107,7 +107,7 @@ class EventStore:
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``snapshot`` gave."""
-        batch = batch_from(state["events"], self.source_of)
+        batch = batch_from(state["events"], self.chunk_of)
         self.size, self.chunks, self.columns = 0, [], {}
         self.append(batch, batch.columns, np.arange(len(batch)), list(batch.columns))
         self.links[: self.size] = state["links"]

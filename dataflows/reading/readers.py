@@ -22,9 +22,9 @@ from dataflows.decoding.csv import CsvDecoder, csv_blocks
 from dataflows.decoding.debezium import DebeziumDecoder
 from dataflows.decoding.decoded import DeadRow, Decoded, Decoder, Reason
 from dataflows.decoding.json import JsonDecoder
-from dataflows.decoding.strict_debezium import TIME_FIELD, ChangeReader, ChangeRules
 from dataflows.engine import Reader
 from dataflows.planning.steps import Plan
+from dataflows.reading.changereading import change_rules
 from dataflows.reading.changes import ChangeJudge
 from dataflows.reading.filestate import file_state, from_file_state
 from dataflows.reading.judge import Judge, Judged
@@ -174,23 +174,12 @@ def decoder_of(source: Stream | Table, wanted: frozenset[str], first: frozenset[
         return AvroDecoder(source.fields, wanted, first, ask)
     match source.format:
         case "debezium":
-            return DebeziumDecoder(source.fields, wanted, first, _rules(source))
+            return DebeziumDecoder(source.fields, wanted, first, change_rules(source))
         case "cloudevents":
             return CloudEventsDecoder(source.fields, wanted, first)
         case "csv":
             return CsvDecoder(source.fields, wanted, first)
     return JsonDecoder(source.fields, wanted, first)
-
-
-def change_reader(source: Stream | Table) -> ChangeReader:
-    """The strict reading of a source's changes."""
-    return ChangeReader(source.fields, frozenset(), _rules(source))
-
-
-def _rules(source: Stream | Table) -> ChangeRules:
-    if isinstance(source, Table):
-        return ChangeRules(tuple(source.key), timed=source.time is None)
-    return ChangeRules(source.key, timed=source.time == TIME_FIELD, whole_before=source.before_full, is_table=False)
 
 
 def _readers_of(plan: Plan, name: str, place: int, topics_of: TopicsOf, registries: Registries) -> Iterator[Reader]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from dataflows.batches.evidence import CORRELATION, FLAG_ID, EvidenceMaker
-from dataflows.batches.held import SourceOf
+from dataflows.batches.held import ChunkOf
 from dataflows.operators.sequences.fastmachine import FastSequenceMachine
 from dataflows.operators.sequences.layout import Layout, layout
 from dataflows.operators.sequences.lookback import Reader
@@ -21,7 +21,7 @@ from models.events.flag import column_types
 from models.values.types import FLOAT, Type
 
 
-def sequence_machine(plan: Plan, pattern: Pattern, evidence: EvidenceMaker, source_of: SourceOf) -> SequenceMachine:
+def sequence_machine(plan: Plan, pattern: Pattern, evidence: EvidenceMaker, chunk_of: ChunkOf) -> SequenceMachine:
     """The machine of a pattern for one shard."""
     assert pattern.sequence is not None
     application, program = plan.application, _compiled(pattern.sequence)
@@ -32,7 +32,7 @@ def sequence_machine(plan: Plan, pattern: Pattern, evidence: EvidenceMaker, sour
         names = {*inputs[stream, fields], *(passed if stream == pattern.on and fields == pattern.by.fields else ())}
         if application.stream(stream).pattern is not None:
             names |= {FLAG_ID, CORRELATION}
-        lanes.append(Lane(sorted(names), EventStore(plan.depth(stream), source_of), evidence.reader(pattern, (stream, fields)), []))
+        lanes.append(Lane(sorted(names), EventStore(plan.depth(stream), chunk_of), evidence.reader(pattern, (stream, fields)), []))
     types = _passed_types(application, pattern, passed)
     summed, reader = _summed(application, program), _reader(application, pattern, program)
     arrays = _arrays(application, pattern, program)

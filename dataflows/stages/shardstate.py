@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from dataflows.batches.batch import AFTER_ALL, BEFORE_ALL
 from dataflows.batches.evidence import CORRELATION, FLAG_ID, EvidenceMaker
+from dataflows.decoding.decoded import Chunk
 from dataflows.operators.absence import AbsenceMachine
 from dataflows.operators.keys import KeyTable
 from dataflows.operators.machine import PatternMachine
@@ -37,9 +38,10 @@ from dataflows.planning.steps import (
 from dataflows.stages.asof import deadline_reads
 from dataflows.stages.eviction import ClockHand, Sweep
 from dataflows.stages.flags import Flags
+from dataflows.stages.kept import chunk_from
 from dataflows.stages.rollingup import RollupRows
 from dataflows.stages.sequencing import sequence_machine
-from models.application.resolved import Pattern, Rollup, Stream, Table
+from models.application.resolved import Pattern, Rollup
 
 Machine = PatternMachine | SequenceMachine | AbsenceMachine
 
@@ -110,20 +112,20 @@ class ShardState:
 
     def _machine(self, pattern: Pattern) -> Machine:
         if pattern.sequence is not None:
-            return sequence_machine(self.plan, pattern, self.evidence, self._source)
+            return sequence_machine(self.plan, pattern, self.evidence, self._chunk)
         plan, stream = self.plan, self.plan.application.stream(pattern.on)
         rows = raises(pattern, plan.application.storm is not None)
         names = {*pattern_needs(plan.application, pattern), *(column for name in rows for column in plan.passed.get(name, ()))}
         if stream.pattern is not None:
             names |= {FLAG_ID, CORRELATION}
         kind = PatternMachine if pattern.absence is None else AbsenceMachine
-        return kind(pattern, numeric_types(stream), plan.depth(pattern.on), names, self.evidence.reader(pattern), self._source)
+        return kind(pattern, numeric_types(stream), plan.depth(pattern.on), names, self.evidence.reader(pattern), self._chunk)
 
     def _suppression(self, pattern: Pattern) -> PerMachine:
         plan, types = self.plan, numeric_types(self.plan.application.stream(pattern.on))
         rows = raises(Suppression(pattern), plan.application.storm is not None)
         names = {column for name in rows for column in plan.passed.get(name, ())}
-        return PerMachine(pattern, types, plan.depth(hits_of(pattern.name)), names, self._source)
+        return PerMachine(pattern, types, plan.depth(hits_of(pattern.name)), names, self._chunk)
 
     def _flags(self, step: Pattern | Suppression) -> list[Flags]:
         """What makes rows of a pattern's flags, or of its hits where a later stage suppresses them."""
@@ -154,14 +156,14 @@ class ShardState:
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``snapshot`` gave."""
         self.keys.restore(state["keys"])
-        self.reorder.restore(state["reorder"], self._source)
+        self.reorder.restore(state["reorder"], self._chunk)
         self.told = dict(state["told"])
         for name, operator in self.operators().items():
             operator.restore(state["operators"][name])
 
-    def _source(self, index: int) -> Stream | Table:
+    def _chunk(self, state: Mapping[str, Any], index: int) -> Chunk:
         application, name = self.plan.application, self.plan.sources[index]
-        return application.streams[name] if name in application.streams else application.tables[name]
+        return chunk_from(state, application.streams[name] if name in application.streams else application.tables[name])
 
     def evict(self, bound: int, rows: int, new: int) -> None:
         """Free slots under which nothing counts any more; no result changes by it."""
