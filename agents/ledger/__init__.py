@@ -1,0 +1,1 @@
+"""The ledger: the responder's durable core on SQLite or PostgreSQL."""
