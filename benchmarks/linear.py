@@ -50,13 +50,14 @@ def child(path: Path) -> None:
     del first
     engine = Engine(compiled, file_readers(compiled), shards=16)
     before = _resident()
-    turns, rows = [], []
+    turns, rows, resident = [], [], []
     while not engine.readers[0].done:
         started = time.process_time()
         rows.append(engine.turn(engine.readers[0], engine.readers[0].read()).judged.rows)
         turns.append(time.process_time() - started)
+        resident.append(_resident() - before)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    print(json.dumps({"turns": turns, "rows": rows, "grown": peak - before, "held": _resident() - before}))
+    print(json.dumps({"turns": turns, "rows": rows, "resident": resident, "grown": peak - before, "held": resident[-1]}))
 
 
 def main(most: int = 16) -> list[tuple[str, str]]:
@@ -79,7 +80,7 @@ def _rates(folder: Path, most: int) -> list[tuple[str, str]]:
         for place in range(done, millions):
             later(folder / "w1-0.jsonl", folder / f"w1-{place}.jsonl", place * STEP)
         done = millions
-        found = min((_measured(application) for _ in range(2)), key=lambda found: sum(found["turns"]))
+        found = min((measured(application) for _ in range(2)), key=lambda found: sum(found["turns"]))
         rate = sum(found["rows"]) / sum(found["turns"]) / MILLION
         rows.append((f"linear, {millions} M events", f"{rate:.2f} M events/s, {found['grown'] / 1e6:.0f} MB"))
     for file in folder.glob("w1-*.jsonl"):
@@ -94,9 +95,9 @@ def _idle(folder: Path) -> list[tuple[str, str]]:
     random = np.random.default_rng(1)
     times = START + np.arange(MILLION)
     small(folder / "small-2.jsonl", random.integers(0, 1000, MILLION), times + MILLION)
-    without = min(_last_million(_measured(application)) for _ in range(3))
+    without = min(_last_million(measured(application)) for _ in range(3))
     small(folder / "small-1.jsonl", random.permutation(MILLION), times)
-    beside = min(_last_million(_measured(application)) for _ in range(3))
+    beside = min(_last_million(measured(application)) for _ in range(3))
     for file in folder.glob("small-*.jsonl"):
         file.unlink()
     return [("a million events beside 1 M idle keys", f"{beside:.2f} s, {beside / without:.2f} x of none")]
@@ -109,7 +110,7 @@ def _memory(folder: Path) -> list[tuple[str, str]]:
     for place in range(10):
         times = START + (place * MILLION + np.arange(MILLION)) * 8
         small(folder / f"small-{place}.jsonl", random.permutation(MILLION), times)
-    found = _measured(application)
+    found = measured(application)
     rate = sum(found["rows"]) / sum(found["turns"]) / MILLION
     return [
         ("1 M keys x 3 windows of 24 h x 10", f"{found['grown'] / 1e9:.2f} GB at most, {found['held'] / 1e9:.2f} at the end"),
@@ -122,7 +123,8 @@ def _last_million(found: dict[str, list[float]]) -> float:
     return float(np.sum(found["turns"][::-1][: int(np.searchsorted(rows, MILLION)) + 1]))
 
 
-def _measured(application: Path) -> dict[str, list[float]]:
+def measured(application: Path) -> dict[str, list[float]]:
+    """What ``child`` says of an application, in a process of its own."""
     command = [sys.executable, "-m", "benchmarks.linear", str(application)]
     found: dict[str, list[float]] = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
     return found
