@@ -10,7 +10,7 @@ from pathlib import Path
 from dataflows.generate.bank import Size
 from dataflows.generate.score import score
 from dataflows.generate.write import generate_bank, inputs_of
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.load import load
 
 APPLICATION = Path(__file__).parent.parent / "examples" / "card-fraud" / "app.yaml"

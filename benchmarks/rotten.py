@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchmarks.data import events
 from benchmarks.w1 import APPLICATION
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.load import load
 
 BREAK = (

@@ -21,7 +21,7 @@ from bytewax.testing import TestingSink, run_main
 from benchmarks.data import events
 from dataflows.connectors.files import line_blocks
 from dataflows.decoding.json import JsonDecoder
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.load import load
 
 WINDOW = 600_000

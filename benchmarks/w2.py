@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 import orjson
 
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.load import load
 
 MINUTE = 60_000

@@ -16,7 +16,7 @@ from benchmarks.w1 import APPLICATION, events
 from dataflows.connectors.kafka.connection import Connection
 from dataflows.connectors.kafka.embedded import Broker
 from dataflows.connectors.kafka.live import END, Live, Span
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.load import load
 from models.application.resolved import Application
 

@@ -13,7 +13,7 @@ import orjson
 from dataflows.connectors.files import line_blocks
 from dataflows.decoding.debezium import DebeziumDecoder
 from dataflows.decoding.strict_debezium import ChangeRules
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.load import load
 
 START = 1_700_000_000_000

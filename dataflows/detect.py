@@ -12,12 +12,13 @@ from bytewax.dataflow import Dataflow, Stream
 
 from dataflows.batches.batch import CLOSED, OPEN, Batch, Bound
 from dataflows.batches.evidence import EvidenceMaker
-from dataflows.engine import Reader, fed_by, followers, sender_of, senders
+from dataflows.engine import fed_by, followers, sender_of, senders
 from dataflows.planning.partitioned import Division, divided
 from dataflows.planning.steps import SOURCE, Plan
 from dataflows.reading.alignment import Turn
 from dataflows.reading.prelude import StaticTable, prepared
 from dataflows.reading.promise import PromiseCheck, Sampled, sampled
+from dataflows.reading.reader import Reader
 from dataflows.reading.route import Router
 from dataflows.runtime.sinks import Sinks
 from dataflows.runtime.source import Keeping, Opener, Partitions, part_name

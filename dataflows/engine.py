@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
 from dataflows.batches.batch import CLOSED, OPEN, Batch, Bound
 from dataflows.batches.evidence import EvidenceMaker
@@ -16,6 +16,7 @@ from dataflows.planning.steps import SOURCE, Plan
 from dataflows.reading.judge import Judged
 from dataflows.reading.prelude import StaticTable, prepared
 from dataflows.reading.promise import PromiseCheck, Violation, sampled
+from dataflows.reading.reader import Reader
 from dataflows.reading.route import Router
 from dataflows.stages.eviction import ClockHand, Sweep
 from dataflows.stages.items import Found, Item
@@ -23,22 +24,6 @@ from dataflows.stages.shard import Shard
 
 _AFTER_PARTITIONS = 1 << 40
 _SHARDS = 1 << 20
-
-
-class Reader(Protocol):
-    """One partition of a stream or table, read in order. ``partition``: its place over all; ``number``: in its input."""
-
-    source: str
-    partition: int
-    number: int
-    done: bool
-
-    @property
-    def bound(self) -> int:
-        """The partition's bound in microseconds."""
-
-    def read(self) -> Judged:
-        """The next rows; ``done`` with the last."""
 
 
 @dataclass(slots=True)

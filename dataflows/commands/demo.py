@@ -83,7 +83,7 @@ def _application(out: Path) -> Application:
 def _run(application: Application) -> tuple[Counts, float]:
     from dataflows.commands.progress import watched
     from dataflows.commands.run import now
-    from dataflows.runtime.running import Job, run_here
+    from dataflows.running import Job, run_here
 
     started = time.perf_counter()
     with watched(application, "  ") as watch:

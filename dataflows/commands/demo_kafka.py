@@ -120,7 +120,7 @@ class _Demo:
 
     def _run(self, application: Application, live: Live) -> None:
         from dataflows.commands.run import now
-        from dataflows.runtime.running import Job, run_here
+        from dataflows.running import Job, run_here
 
         run_here(Job(application, 16, now, live=live, observe=self.observed.append))
 

@@ -42,7 +42,7 @@ def _known(error: BaseException) -> str | None:
     from dataflows.lines import BadLine
     from dataflows.reading.deadlimit import TooManyDead
     from dataflows.reading.promise import PromiseBroken
-    from dataflows.runtime.running import NothingLeft, WorkerFailed
+    from dataflows.running import NothingLeft, WorkerFailed
     from dataflows.state.directory import StateProblem
     from models.application.errors import ApplicationErrors
     from models.values.packed import UnknownState

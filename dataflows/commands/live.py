@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 import typer
 
 from dataflows.connectors.kafka.live import END, Live, Span
-from dataflows.connectors.kafka.topology import reads_kafka, uses_kafka
+from dataflows.runtime.topology import reads_kafka, uses_kafka
 from models.application.resolved import Application
 
 

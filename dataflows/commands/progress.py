@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
 from dataflows.commands.console import err
 from dataflows.connectors.files import FileProblem, size_of
-from dataflows.runtime.running import Counting
+from dataflows.running import Counting
 from models.application.resolved import Application, FileInput, Stream, Table
 from models.expressions.text import time_text
 

@@ -15,7 +15,7 @@ from dataflows.commands.listening import Listen
 from dataflows.commands.options import Application, Inputs, Json, Overlays, Params, pairs
 
 if TYPE_CHECKING:
-    from dataflows.runtime.running import Job
+    from dataflows.running import Job
 
 
 def run(
@@ -43,7 +43,7 @@ def run(
     from dataflows.commands.listening import listening
     from dataflows.commands.live import live_of, say
     from dataflows.commands.stop import Stop
-    from dataflows.runtime.running import Job, run_worker
+    from dataflows.running import Job, run_worker
     from models.application.load import load, without_source
 
     loaded = load(application, overlays=with_ or [], params=pairs(param, "--param"), inputs=pairs(input, "--input"))
@@ -73,7 +73,7 @@ def run(
 def _run(job: Job, processes: int, arguments: list[str], *, as_json: bool) -> None:
     from dataflows.commands.progress import watched
     from dataflows.commands.summary import summary
-    from dataflows.runtime.running import run_here, run_processes
+    from dataflows.running import run_here, run_processes
 
     started = time.perf_counter()
     with watched(job.application, job.application.name) as watch:

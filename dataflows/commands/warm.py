@@ -69,7 +69,7 @@ def warm() -> None:
     from dataflows.commands.demo import APPLICATION
     from dataflows.generate.bank import Size
     from dataflows.generate.write import generate_bank, inputs_of
-    from dataflows.runtime.running import Job, run_here
+    from dataflows.running import Job, run_here
     from dataflows.testing import run_tests
     from models.application.load import load
 
@@ -102,7 +102,7 @@ def _features(folder: Path) -> None:
 
 def _steps(folder: Path) -> None:
     """Sequences and absence over enough attempts that their arrays have to grow and to be swept."""
-    from dataflows.runtime.running import Job, run_here
+    from dataflows.running import Job, run_here
     from models.application.load import load
 
     rows = (

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from dataflows.planning.carry import carried
+from dataflows.planning.deadlines import features_at_deadlines, last_waves
 from dataflows.planning.needs import RAISED, Key, Node, inputs_of, nodes_of, passed_facts, readings
 from dataflows.planning.steps import (
     SOURCE,
@@ -26,7 +27,6 @@ from dataflows.planning.steps import (
     hits_of,
     raises,
 )
-from dataflows.stages.asof import features_at_deadlines, last_waves
 from models.application.resolved import Application, Feature, Pattern, Rollup, Score, Stream
 
 

@@ -25,11 +25,11 @@ from dataflows.decoding.decoded import (
     Decoded,
     RawRows,
 )
+from dataflows.decoding.origin import Located
 from dataflows.operators.digest import digests
 from dataflows.operators.versions import DELETE, SNAPSHOT, TRUNCATION, UPSERT, coded
 from dataflows.reading.deadlimit import DeadLimit
 from dataflows.reading.judge import Judged, dead_of, last_offset, numbers_of
-from dataflows.reading.origin import Located
 from dataflows.reading.outliers import FAR
 from dataflows.stages.items import CHANGE, DIGEST, VERSION
 from models.application.resolved import Table

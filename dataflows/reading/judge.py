@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from dataflows.batches.batch import AFTER_ALL, BEFORE_ALL, Batch, Rows
 from dataflows.decoding.decoded import IS_CHANGE, IS_SNAPSHOT, MARKS, DeadRow, Decoded, Headers, RawRows, Reason
+from dataflows.decoding.origin import Located
 from dataflows.reading.deadlimit import DeadLimit
 from dataflows.reading.dedup import Dedup
-from dataflows.reading.origin import Located
 from dataflows.reading.outliers import FAR
 from models.application.resolved import Stream
 

@@ -12,24 +12,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.batches.batch import AFTER_ALL
+from dataflows.connectors.csvfiles import csv_blocks
 from dataflows.connectors.files import KEPT, LONGEST, Block, Mark, behind, line_blocks, partitions_of
-from dataflows.connectors.kafka.reader import Place, RecordReader
 from dataflows.connectors.kafka.registry import Registries
 from dataflows.connectors.typed import parquet_blocks
 from dataflows.decoding.avro import Ask, AvroDecoder
+from dataflows.decoding.changereading import change_rules
 from dataflows.decoding.cloudevents import CloudEventsDecoder
-from dataflows.decoding.csv import CsvDecoder, csv_blocks
+from dataflows.decoding.csv import CsvDecoder
 from dataflows.decoding.debezium import DebeziumDecoder
 from dataflows.decoding.decoded import DeadRow, Decoded, Decoder, Reason
 from dataflows.decoding.json import JsonDecoder
-from dataflows.engine import Reader
 from dataflows.planning.steps import Plan
-from dataflows.reading.changereading import change_rules
 from dataflows.reading.changes import ChangeJudge
 from dataflows.reading.filestate import file_state, from_file_state
 from dataflows.reading.judge import Judge, Judged
 from dataflows.reading.outliers import LOOK, as_dead, not_believed
 from dataflows.reading.prelude import StaticTable
+from dataflows.reading.reader import Reader
+from dataflows.reading.records import Place, RecordReader
 from models.application.resolved import FileInput, KafkaInput, Stream, Table
 from models.values.column import Column, concat
 

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 
 from bytewax.inputs import FixedPartitionedSource, StatefulSourcePartition
 
-from dataflows.connectors.kafka.reader import RecordReader
-from dataflows.engine import Reader
 from dataflows.reading.alignment import Alignment, Turn
+from dataflows.reading.reader import Reader
 from dataflows.reading.readers import FileReader
+from dataflows.reading.records import RecordReader
 
 Opener = Callable[[Alignment, bytes | None], StatefulSourcePartition[Turn, bytes]]
 """Makes a partition of the source from its saved state."""

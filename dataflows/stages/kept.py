@@ -9,13 +9,13 @@ from dataflows.batches.held import PlainChunk
 from dataflows.connectors.kafka.records import RecordChunk
 from dataflows.connectors.typed import FrameChunk
 from dataflows.decoding.avro import AvroChunk
+from dataflows.decoding.changereading import change_reader
 from dataflows.decoding.cloudevents import EventChunk, EventReader
 from dataflows.decoding.csv import CsvChunk
 from dataflows.decoding.debezium import DebeziumChunk
 from dataflows.decoding.decoded import Chunk, rows_from
 from dataflows.decoding.json import JsonChunk
-from dataflows.reading.changereading import change_reader
-from dataflows.reading.origin import Located
+from dataflows.decoding.origin import Located
 from dataflows.stages.rollingup import RollupChunk
 from models.application.resolved import Stream, Table
 

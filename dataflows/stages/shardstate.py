@@ -24,6 +24,7 @@ from dataflows.operators.suppress import numeric_types
 from dataflows.operators.versions import Versions
 from dataflows.operators.windows import Windows
 from dataflows.operators.zscore import ZScores
+from dataflows.planning.deadlines import deadline_reads
 from dataflows.planning.needs import pattern_needs
 from dataflows.planning.steps import (
     Plan,
@@ -35,7 +36,6 @@ from dataflows.planning.steps import (
     hits_of,
     raises,
 )
-from dataflows.stages.asof import deadline_reads
 from dataflows.stages.eviction import ClockHand, Sweep
 from dataflows.stages.flags import Flags
 from dataflows.stages.kept import chunk_from

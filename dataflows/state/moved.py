@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from dataflows.connectors.kafka.reader import RecordReader
-from dataflows.engine import Reader
 from dataflows.planning.partitioned import kept_together
 from dataflows.planning.steps import Plan
+from dataflows.reading.reader import Reader
+from dataflows.reading.records import RecordReader
 from dataflows.runtime.source import part_name
 from dataflows.state.resumed import Resumed
 

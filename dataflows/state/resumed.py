@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dataflows.batches.batch import AFTER_ALL, BEFORE_ALL
-from dataflows.connectors.kafka.snapshot import reader_bounds
 from dataflows.engine import fed_by
 from dataflows.planning.steps import SOURCE, Plan
 from dataflows.reading.filestate import file_bound, file_place
+from dataflows.reading.recordstate import reader_bounds
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ import pytest
 from dataflows.connectors import files
 from dataflows.connectors.files import FileProblem
 from dataflows.reading.deadlimit import TooManyDead
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.load import load
 
 HOUR = 3_600_000

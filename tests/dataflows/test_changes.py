@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.errors import ApplicationErrors
 from models.application.load import load
 

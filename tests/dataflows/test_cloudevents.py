@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from dataflows.decoding.cloudevents import CloudEventsDecoder
 from dataflows.decoding.decoded import RawRows, Reason
 from dataflows.decoding.json import raw_rows
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.load import load
 from models.application.resolved import FieldSpec
 from models.values.types import parse_type

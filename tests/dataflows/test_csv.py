@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dataflows.connectors.csvfiles import csv_blocks
 from dataflows.connectors.files import FileProblem
-from dataflows.decoding.csv import CsvDecoder, csv_blocks
+from dataflows.decoding.csv import CsvDecoder
 from dataflows.decoding.decoded import Reason
 from models.application.resolved import FieldSpec
 from models.values.types import parse_type

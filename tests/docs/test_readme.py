@@ -16,7 +16,7 @@ from dataflows.commands.app import app
 from dataflows.commands.demo import told
 from dataflows.generate.bank import Size
 from dataflows.generate.write import generate_bank, inputs_of
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.load import load
 
 ROOT = Path(__file__).parent.parent.parent

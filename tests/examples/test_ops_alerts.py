@@ -12,7 +12,7 @@ import polars as pl
 import pytest
 
 from dataflows.generate.ops import generate_ops, inputs_of
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.load import load
 
 APPLICATION = Path(__file__).parent.parent.parent / "examples" / "ops-alerts" / "app.yaml"

@@ -12,12 +12,12 @@ from confluent_kafka import Message
 from dataflows.connectors.kafka.connection import Connection
 from dataflows.connectors.kafka.fetch import TopicConsumer
 from dataflows.connectors.kafka.live import Live, Span
-from dataflows.connectors.kafka.part import RecordPart
-from dataflows.connectors.kafka.reader import Place, RecordReader
 from dataflows.planning.plan import plan
 from dataflows.reading.alignment import Alignment
 from dataflows.reading.judge import Judged
 from dataflows.reading.readers import all_readers
+from dataflows.reading.records import Place, RecordReader
+from dataflows.runtime.part import RecordPart
 from models.application.load import load
 
 CONNECTION = Connection("main", {"bootstrap.servers": "127.0.0.1:1"})

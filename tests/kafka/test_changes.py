@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from dataflows.connectors.kafka.embedded import Broker
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.load import load
 from tests.kafka.test_end_to_end import bounded
 

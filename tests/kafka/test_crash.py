@@ -14,7 +14,7 @@ import pytest
 
 from dataflows.connectors.kafka.embedded import Broker
 from dataflows.connectors.kafka.live import END, Live, Span
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.resolved import Application
 from tests.kafka.read_back import flags_in, flags_of, placeless, structured_in, structured_of
 from tests.kafka.shop import filled, made, over_files, over_topics, rows

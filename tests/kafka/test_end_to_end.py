@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dataflows.connectors.kafka.embedded import Broker
 from dataflows.connectors.kafka.live import END, Live, Span
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from tests.kafka.read_back import flags_in, flags_of, structured_in
 from tests.kafka.shop import filled, over_files, over_topics, rows
 

@@ -16,7 +16,7 @@ import pytest
 from dataflows.connectors.kafka.embedded import Broker
 from dataflows.connectors.kafka.live import Live, Span
 from dataflows.connectors.kafka.reasons import KafkaProblem
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.resolved import Application
 from tests.kafka.door import Door
 from tests.kafka.read_back import flags_in, structured_in

@@ -127,7 +127,7 @@ def test_health_needs_epochs() -> None:
 
 def test_a_run_over_files_can_be_scraped(tmp_path: Path) -> None:
     """What it had counted at its end."""
-    from dataflows.runtime.running import Job, run_here
+    from dataflows.running import Job, run_here
 
     (tmp_path / "s.jsonl").write_text('{"ts": 1, "u": "a"}\n{"ts": 2, "u": "b"}\n')
     (tmp_path / "app.yaml").write_text(

@@ -9,7 +9,7 @@ from typing import Any
 
 from dataflows.connectors.kafka.embedded import Broker
 from dataflows.connectors.kafka.live import END, Live, Span
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from tests.kafka.read_back import flags_in
 from tests.kafka.shop import START, made, over_topics, rows
 

@@ -8,10 +8,10 @@ import pytest
 from confluent_kafka import KafkaError, Message
 
 from dataflows.connectors.kafka import fetch
-from dataflows.connectors.kafka import part as parts
 from dataflows.connectors.kafka.reasons import KafkaProblem
-from dataflows.connectors.kafka.topology import Topology
 from dataflows.reading.alignment import Alignment
+from dataflows.runtime import part as parts
+from dataflows.runtime.topology import Topology
 from models.application.load import load
 from models.values.packed import UnknownState, versioned
 from tests.kafka.parts import SECOND, Clock, judged, part_of, readers_of

@@ -16,7 +16,7 @@ from confluent_kafka.serialization import MessageField, SerializationContext
 from dataflows.connectors.kafka.embedded import Broker, free_port
 from dataflows.connectors.kafka.reasons import KafkaProblem
 from dataflows.connectors.kafka.registry import Registry
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.connections import without_secrets
 from models.application.load import load
 from models.application.resolved import Application

@@ -14,7 +14,7 @@ from dataflows.connectors.kafka.embedded import Broker, free_port
 from dataflows.connectors.kafka.live import Live, Span
 from dataflows.monitoring.health import Server
 from dataflows.monitoring.metrics import Metrics
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from tests.kafka.shop import filled, made, over_topics, rows
 from tests.kafka.test_live_run import QUICK, Running
 

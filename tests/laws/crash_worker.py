@@ -8,8 +8,8 @@ import sys
 from dataclasses import replace
 from datetime import timedelta
 
+from dataflows import running
 from dataflows.commands.app import command
-from dataflows.runtime import running
 from tests.laws.crashes import arm, small_reads
 
 if __name__ == "__main__":

@@ -18,16 +18,17 @@ from typing import Any
 
 import dataflows.connectors.jsonlines as jsonlines
 from dataflows.connectors import files
-from dataflows.connectors.kafka import outbox, part
+from dataflows.connectors.kafka import outbox
 from dataflows.connectors.kafka.live import END, Live, Span
-from dataflows.connectors.kafka.topology import reads_kafka, uses_kafka
 from dataflows.engine import Engine
 from dataflows.planning.plan import plan
 from dataflows.reading.prelude import StaticTable
 from dataflows.reading.readers import file_readers, static_tables
-from dataflows.runtime.running import Job, WorkerFailed, run_here, run_processes
+from dataflows.running import Job, WorkerFailed, run_here, run_processes
+from dataflows.runtime import part
 from dataflows.runtime.source import Partition
 from dataflows.runtime.stage import Logic
+from dataflows.runtime.topology import reads_kafka, uses_kafka
 from models.application.load import load
 from models.application.resolved import Application
 

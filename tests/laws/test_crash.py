@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dataflows.runtime.running import NothingLeft, run_here
+from dataflows.running import NothingLeft, run_here
 from models.application.load import load
 from tests.laws.crashes import job_of, small_reads
 from tests.laws.worlds import examples, to_files, world

@@ -15,7 +15,7 @@ import pytest
 from dataflows.connectors import files
 from dataflows.generate.bank import Size
 from dataflows.generate.write import generate_bank, inputs_of
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.load import load
 from tests.laws.worlds import to_files, world
 

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from dataflows.planning.partitioned import divided
 from dataflows.planning.plan import plan
-from dataflows.runtime.running import run_here
+from dataflows.running import run_here
 from dataflows.state.directory import StateProblem
 from models.application.load import load
 from tests.laws.crashes import job_of

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dataflows.connectors import files
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.load import load
 
 APPLICATION = """

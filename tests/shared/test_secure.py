@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pytest
 
 from dataflows.connectors.kafka.embedded import Broker
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from tests.kafka.read_back import flags_in, flags_of
 from tests.kafka.shop import filled, over_files, over_topics, rows
 from tests.kafka.test_end_to_end import bounded

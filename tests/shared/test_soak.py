@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from dataflows.runtime.running import Job, run_here
+from dataflows.running import Job, run_here
 from models.application.load import load
 from models.application.resolved import Application
 from tests.kafka.read_back import structured_of

@@ -11,7 +11,7 @@ import pytest
 
 from dataflows.commands.app import command
 from dataflows.connectors.files import FileProblem
-from dataflows.runtime.running import Job, NothingLeft, run_here
+from dataflows.running import Job, NothingLeft, run_here
 from dataflows.state import directory
 from dataflows.state.directory import StateProblem, opened
 from models.application.load import load

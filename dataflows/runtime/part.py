@@ -10,11 +10,11 @@ from bytewax.inputs import StatefulSourcePartition
 from dataflows.batches.batch import AFTER_ALL
 from dataflows.connectors.kafka.fetch import TopicConsumer, no_collection
 from dataflows.connectors.kafka.live import END, Live
-from dataflows.connectors.kafka.reader import RecordReader
 from dataflows.connectors.kafka.records import raw_rows_of
-from dataflows.connectors.kafka.snapshot import restored, saved
 from dataflows.reading.alignment import Alignment, Turn
 from dataflows.reading.judge import Judge, Judged
+from dataflows.reading.records import RecordReader
+from dataflows.reading.recordstate import restored, saved
 
 ROWS = 50_000
 """Messages of one partition that are read at once."""

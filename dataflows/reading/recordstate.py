@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from dataflows.batches.batch import BEFORE_ALL
-from dataflows.connectors.kafka.reader import RecordReader
+from dataflows.reading.records import RecordReader
 from models.application.resolved import Application
 from models.values.packed import of_version, versioned
 

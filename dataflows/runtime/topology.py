@@ -10,11 +10,11 @@ from dataflows.connectors.kafka.connection import connection_of
 from dataflows.connectors.kafka.fetch import Consumers
 from dataflows.connectors.kafka.heartbeats import Heartbeats
 from dataflows.connectors.kafka.live import Live
-from dataflows.connectors.kafka.part import GonePart, RecordPart
-from dataflows.connectors.kafka.reader import Place, RecordReader
 from dataflows.connectors.kafka.topics import partitions_of
-from dataflows.engine import Reader
 from dataflows.reading.alignment import Alignment, Turn
+from dataflows.reading.reader import Reader
+from dataflows.reading.records import Place, RecordReader
+from dataflows.runtime.part import GonePart, RecordPart
 from dataflows.runtime.source import Opener
 from models.application.resolved import Application, KafkaInput, Stream, Table
 

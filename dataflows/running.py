@@ -17,16 +17,16 @@ from pathlib import Path
 from threading import Event, Thread
 
 from dataflows.connectors.kafka.live import Live
-from dataflows.connectors.kafka.topology import Topology
 from dataflows.detect import Connectors, build
-from dataflows.engine import Reader
 from dataflows.monitoring.counts import Counts
 from dataflows.monitoring.observed import Observed
 from dataflows.planning.plan import plan
+from dataflows.reading.reader import Reader
 from dataflows.reading.readers import all_readers, static_tables
 from dataflows.runtime.panics import without_panics
 from dataflows.runtime.sinks import Sinks
 from dataflows.runtime.source import Keeping, file_name
+from dataflows.runtime.topology import Topology
 from dataflows.stages.settling import settling_of, whole_from
 from dataflows.state.directory import StateDirectory, StateProblem, opened, recovery_of
 from dataflows.state.moved import keys_moved
