@@ -11,6 +11,7 @@ import typer
 from dataflows.commands.check import check
 from dataflows.commands.dead import dead
 from dataflows.commands.demo import demo
+from dataflows.commands.doctor import doctor
 from dataflows.commands.failures import INTERRUPTED, report
 from dataflows.commands.features import features
 from dataflows.commands.flags import flags
@@ -33,7 +34,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for each in (init, check, plan, test, run, topics, status, match, features, why, schema, demo):
+for each in (init, check, plan, test, doctor, run, topics, status, match, features, why, schema, demo):
     app.command()(each)
 app.add_typer(generate, name="generate")
 app.add_typer(flags, name="flags")

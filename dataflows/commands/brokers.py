@@ -14,11 +14,11 @@ SECONDS = 10.0
 """How long a broker is waited for."""
 
 
-def patient(seconds: float = SECONDS) -> Live:
+def patient() -> Live:
     """For one question: it gives up after a while, and says nothing meanwhile."""
     from dataflows.connectors.kafka.live import END, Live, Span
 
-    until = time.monotonic() + seconds
+    until = time.monotonic() + SECONDS
     return Live(lambda: time.time_ns() // 1000, lambda message: None, lambda: time.monotonic() > until, Span(end=END))
 
 

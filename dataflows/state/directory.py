@@ -8,10 +8,11 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from models.application.resolved import Application
 
@@ -97,24 +98,64 @@ def _take(lock: int, path: Path) -> None:
 
 
 def _checked(path: Path, application: Application, shards: int, lock: int, begin: int | None) -> StateDirectory:
-    wanted = {"version": VERSION, "application": application.name, "hash": shape_of(application), "shards": shards}
-    wanted |= {"ended": False, "begin": begin}
     if not (path / _MANIFEST).exists():
-        _make(path, wanted)
+        wanted = {"version": VERSION, "application": application.name, "hash": shape_of(application), "shards": shards}
+        _make(path, {**wanted, "ended": False, "begin": begin})
         return StateDirectory(path, lock, False, False, begin)
+    found = manifest_of(path)
+    fitting(found, path, application, shards)
+    return StateDirectory(path, lock, True, bool(found["ended"]), found["begin"])
+
+
+def manifest_of(path: Path) -> dict[str, Any]:
+    """Whose state a directory holds: version, application, hash, shards, ended, begin.
+
+    Raises:
+        StateProblem: when it cannot be read, or another version wrote it.
+    """
     try:
-        found = json.loads((path / _MANIFEST).read_text())
-        version, name, hash_, count, ended, first = (found[key] for key in wanted)
-    except (ValueError, KeyError, TypeError) as error:
+        found: dict[str, Any] = json.loads((path / _MANIFEST).read_text())
+        version = [found[name] for name in ("version", "application", "hash", "shards", "ended", "begin")][0]
+    except (ValueError, KeyError, TypeError, OSError) as error:
         raise StateProblem(f"{path / _MANIFEST}: cannot be read: {error}. Start with another --state") from None
     if version != VERSION:
         raise StateProblem(
             f"{path}: this state has version {version}; this version of Tocsin reads {VERSION}. Start with another --state"
         )
-    if (name, hash_) != (application.name, wanted["hash"]):
+    return found
+
+
+def has_state(path: Path) -> bool:
+    """Whether a run has saved state in a directory."""
+    return (path / _MANIFEST).exists()
+
+
+def in_use(path: Path) -> bool:
+    """Whether a run that is alive has the directory."""
+    try:
+        lock = os.open(path / _LOCK, os.O_RDWR)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return True
+    finally:
+        os.close(lock)
+    return False
+
+
+def fitting(found: Mapping[str, Any], path: Path, application: Application, shards: int) -> None:
+    """Refuse the state of another application or number of shards; ``found``: its manifest.
+
+    Raises:
+        StateProblem: which says whose it is.
+    """
+    name, wanted, hash_, count = found["application"], shape_of(application), found["hash"], found["shards"]
+    if (name, hash_) != (application.name, wanted):
         other = f"application {name!r}" if name != application.name else f"application {name!r} as it was before it was changed"
         raise StateProblem(
-            f"{path}: this state was made by {other} (hash {hash_[:12]}; now {str(wanted['hash'])[:12]}). Run that application, or "
+            f"{path}: this state was made by {other} (hash {hash_[:12]}; now {wanted[:12]}). Run that application, or "
             "start with another --state"
         )
     if count != shards:
@@ -122,7 +163,6 @@ def _checked(path: Path, application: Application, shards: int, lock: int, begin
             f"{path}: expected --shards {count}, which is fixed for the life of a state; found {shards}. Run with --shards "
             f"{count}, or start with another --state"
         )
-    return StateDirectory(path, lock, True, bool(ended), first)
 
 
 def _make(path: Path, manifest: dict[str, object]) -> None:

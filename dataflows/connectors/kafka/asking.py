@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic  # type: ignore[attr-defined]
+from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
 
 from dataflows.connectors.kafka.connection import Connection
 from dataflows.connectors.kafka.live import Live
@@ -50,7 +50,7 @@ def make_topics(connection: Connection, topics: Mapping[str, int], replication: 
     Raises:
         KafkaProblem: when one cannot be made.
     """
-    admin = AdminClient({**connection.settings, "client.id": "tocsin"})
+    admin = connection.admin()
     wanted = [NewTopic(name, count, replication) for name, count in topics.items()]
     for name, made in admin.create_topics(wanted, operation_timeout=30).items():
         try:

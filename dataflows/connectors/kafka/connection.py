@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer
+from confluent_kafka.admin import AdminClient
 
 from dataflows.connectors.kafka.reasons import KafkaProblem
 
@@ -55,6 +56,11 @@ class Connection:
         settings = {**_COMMON, **_PRODUCER, **self.settings, "error_cb": on_error}
         settings.pop("group.id", None)
         return self._made(lambda: Producer(settings, logger=_Lines(None)))
+
+    def admin(self) -> AdminClient:
+        """A client that asks about topics, and makes them."""
+        settings = {**_COMMON, **self.settings}
+        return self._made(lambda: AdminClient(settings, logger=_Lines(None)))
 
     def _made(self, make: Callable[[], _Client]) -> _Client:
         try:

@@ -6,7 +6,7 @@ import os
 import socket
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
 from typing import Any
@@ -63,11 +63,11 @@ class Broker:
             self.process.wait()
             self.process = None
 
-    def topic(self, partitions: int = 1, name: str | None = None) -> str:
+    def topic(self, partitions: int = 1, name: str | None = None, settings: Mapping[str, str] | None = None) -> str:
         """Make a topic; without a name it gets one of its own."""
         name = name or f"topic-{os.getpid()}-{next(_NUMBERS)}"
         admin = self._admin()
-        for made in admin.create_topics([NewTopic(name, partitions, 1)]).values():
+        for made in admin.create_topics([NewTopic(name, partitions, 1, config=dict(settings or {}))]).values():
             made.result(timeout=10)
         return name
 

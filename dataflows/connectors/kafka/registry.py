@@ -45,6 +45,20 @@ class Registry:
             message = f"connection {connection!r}: schema_registry: {error}; correct its settings"
             raise KafkaProblem(message, wrong_input=True) from None
 
+    def answers(self) -> None:
+        """Ask it for nothing in particular.
+
+        Raises:
+            KafkaProblem: when it does not answer, or refuses the login.
+        """
+        try:
+            self.client.get_subjects()
+        except SchemaRegistryError as error:
+            if error.http_status_code != 404:
+                self._refused(error, None)
+        except Exception as error:  # whatever the transport raises: the client has tried again by then
+            raise self._silent(error) from None
+
     def schema(self, id: int) -> Texts | str:
         """An Avro schema with those that it refers to, or why it cannot be had.
 
@@ -59,9 +73,7 @@ class Registry:
         except SchemaRegistryError as error:
             return self._refused(error, id)
         except Exception as error:  # whatever the transport raises: the client has tried again by then
-            raise KafkaProblem(
-                f"{self.where} does not answer: {type(error).__name__}. Check schema_registry.url, and that it runs"
-            ) from None
+            raise self._silent(error) from None
         problem = problem_of(texts)
         return texts if problem is None else f"schema {id} of the registry cannot be read: {problem}"
 
@@ -72,12 +84,16 @@ class Registry:
             found += [text for text in (*self._references(of), of.schema_str or "") if text not in found]
         return tuple(found)
 
-    def _refused(self, error: SchemaRegistryError, id: int) -> str:
+    def _silent(self, error: Exception) -> KafkaProblem:
+        return KafkaProblem(f"{self.where} does not answer: {type(error).__name__}. Check schema_registry.url, and that it runs")
+
+    def _refused(self, error: SchemaRegistryError, id: int | None) -> str:
         if error.http_status_code == 404:
             return f"expected a schema of the registry; found id {id}, which it does not know"
         if error.http_status_code in (401, 403):
             raise KafkaProblem(f"{self.where} refused the login. Check basic.auth.user.info") from None
-        raise KafkaProblem(f"{self.where} answered schema {id} with HTTP {error.http_status_code}. Look into its log") from None
+        asked = "a question" if id is None else f"schema {id}"
+        raise KafkaProblem(f"{self.where} answered {asked} with HTTP {error.http_status_code}. Look into its log") from None
 
 
 def _host(url: str) -> str:
