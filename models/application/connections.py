@@ -13,6 +13,7 @@ from models.application.reader import Reader
 REGISTRY = "schema_registry"
 """The key of a connection that says where the schemas of its topics are."""
 _SECRET = re.compile(r"password|secret|token|key\.pem|oauthbearer\.config|jaas|user\.info")
+_OF_ENDPOINTS, _OF_MODELS = re.compile("^secret$"), re.compile("^key$")
 _LOGIN = re.compile(r"//[^/@]+@")
 _VARIABLE = re.compile(r"\$\{(?:file:([^}]+)|([A-Za-z_][A-Za-z0-9_]*)(?::-([^}]*))?)\}")
 
@@ -59,17 +60,17 @@ def topic_of(reader: Reader, node: Node) -> tuple[str, str]:
 
 
 def without_secrets(application: Any) -> Any:
-    """An application as plain data with passwords and keys of its connections left out."""
-    found = application.get("connections")
-    if not isinstance(found, dict):
-        return application
-    return {**application, "connections": {name: _masked(entry) for name, entry in found.items()}}
+    """An application as plain data with passwords and keys of its connections, endpoints and models left out."""
+    masked = {"connections": _SECRET, "endpoints": _OF_ENDPOINTS, "respond": _OF_MODELS}
+    return {name: _masked(value, masked[name]) if name in masked else value for name, value in application.items()}
 
 
-def _masked(value: Any, name: str = "") -> Any:
+def _masked(value: Any, secret: re.Pattern[str], name: str = "") -> Any:
     if isinstance(value, dict):
-        return {key: _masked(each, key) for key, each in value.items()}
-    if isinstance(value, str) and _SECRET.search(name) and not value.startswith("${"):
+        return {key: _masked(each, secret, key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_masked(each, secret, name) for each in value]
+    if isinstance(value, str) and secret.search(name) and not value.startswith("${"):
         return "***"
     return _LOGIN.sub("//***@", value) if isinstance(value, str) else value
 

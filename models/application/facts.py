@@ -12,6 +12,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from models.application.durations import parse_duration
+from models.application.keys import not_in_this_version
 from models.application.nodes import Node
 from models.application.reader import Reader
 from models.expressions.coerce import rescale_text
@@ -133,6 +134,10 @@ def lists(reader: Reader, node: Node | None) -> dict[str, ListFact]:
 
 
 def _list_values(reader: Reader, entry: Node, values: dict[str, Node]) -> list[str]:
+    if "from" in values and "file" not in values:
+        values = {**values, **_from_file(reader, values["from"])}
+        if "file" not in values:
+            return []
     if "values" in values and "file" in values:
         reader.problems.add(values["values"].position, "expected a list's file or values; found both")
     if "key" in values and "file" not in values:
@@ -153,6 +158,17 @@ def _list_values(reader: Reader, entry: Node, values: dict[str, Node]) -> list[s
     if "key" in values:
         return [row[values["key"].text or ""] for row in csv.DictReader(lines) if row.get(values["key"].text or "")]
     return [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+
+
+def _from_file(reader: Reader, node: Node) -> dict[str, Node]:
+    """``from: {file: PATH}`` as ``file: PATH``; a list that a topic changes comes later."""
+    if node.is_map and "kafka" in node.map:
+        reader.problems.add(node.position, not_in_this_version("a list from a topic"))
+    elif not node.is_map or [*node.map] != ["file"]:
+        reader.problems.add(node.position, f"expected from as {{file: PATH}}; found {node.shown()}")
+    else:
+        return {"file": node.map["file"]}
+    return {}
 
 
 def _stored(text: str, type_: Type) -> Any:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from models.application.respond.keys import RESPOND
+
 SECTIONS: dict[str, dict[str, str]] = {
     "application": {
         "tocsin": "version of the language: 1",
@@ -22,10 +24,10 @@ SECTIONS: dict[str, dict[str, str]] = {
         "tests": "tests of several patterns",
         "rollups": "rows that tell of windows of a stream",
         "labels": "",
-        "respond": "",
-        "endpoints": "",
+        "respond": "how flags are answered",
+        "endpoints": "where messages go",
         "inbound": "",
-        "teams": "",
+        "teams": "people who answer tasks",
     },
     "stream": {
         "from": "a file, files or Kafka topics",
@@ -143,7 +145,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "key": "the CSV's column",
         "values": "the values themselves",
         "type": "of the values",
-        "from": "",
+        "from": "{file: PATH}, as file",
         "default_ttl": "",
     },
     "flags": {
@@ -200,13 +202,14 @@ SECTIONS: dict[str, dict[str, str]] = {
     "limit": {"count": "how many", "over": "in how long"},
     "evidence": {"last": "how many events are kept"},
     "param": {"value": "the number", "range": '"LOW..HIGH"', "step": "for tuning"},
+    **RESPOND,
 }
 
 LATER = {
-    "application": frozenset({"labels", "respond", "endpoints", "inbound", "teams"}),
+    "application": frozenset({"labels", "inbound"}),
     "table": frozenset({"refresh"}),
     "pattern": frozenset({"enrich", "volatile"}),
-    "list": frozenset({"from", "default_ttl"}),
+    "list": frozenset({"default_ttl"}),
     "test": frozenset({"refuse"}),
 }
 """Keys that the language knows and this version does not do."""

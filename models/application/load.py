@@ -19,6 +19,8 @@ from models.application.nodes import Node, text_of
 from models.application.patterns import PatternReader
 from models.application.reader import Reader
 from models.application.resolved import Application, Feature, KafkaInput, Outputs, Score, Storm, Stream, Table
+from models.application.respond.flagscope import FlagScope, flag_scope
+from models.application.respond.read import read_respond
 from models.application.rollups import RollupReader, places
 from models.application.tests import read_tests
 from models.expressions.facts import Facts
@@ -64,23 +66,29 @@ def load(
     tests = read_tests(reader, values, streams, tables, patterns, rollups)
     outputs, storm, max_dead = _outputs(reader, values.get("flags")), _storm(reader, values.get("storm")), _max_dead(reader, values)
     version = reader.text(values.get("version"), "version", "1")
+    found: Application | None = None
+    if not problems.found:
+        found = Application(
+            text_of(values, "name", path.stem), version, str(path),
+            streams, tables, {}, {n: f for n, f in facts.done.items() if isinstance(f, Score)}, patterns, reader.facts.calendars,
+            reader.facts.lists, {name: constant.value for name, constant in reader.params.items()},
+            outputs, storm, tests, max_dead,
+            tuple(problems.warnings), text, hashlib.sha256(text.encode()).hexdigest(),
+            flags.resolved(), rollups,
+        )  # fmt: skip
+        features = {name: fact for name, fact in facts.done.items() if isinstance(fact, Feature)}
+        reads = _all_reads(found, features)
+        found = replace(
+            found,
+            features={name: with_event_fields(f, reads) if f.event else f for name, f in features.items()},
+            connections=settings(reader.connections, "kafka"),
+            registries={name: found for name, found in settings(reader.connections, REGISTRY).items() if found},
+        )
+    scope = FlagScope({}, lenient=True) if found is None else flag_scope(found, reader.params)
+    respond = read_respond(reader, values, scope, tuple(patterns), text)
     problems.raise_if_any()
-    found = Application(
-        text_of(values, "name", path.stem), version, str(path),
-        streams, tables, {}, {n: f for n, f in facts.done.items() if isinstance(f, Score)}, patterns, reader.facts.calendars,
-        reader.facts.lists, {name: constant.value for name, constant in reader.params.items()},
-        outputs, storm, tests, max_dead,
-        tuple(problems.warnings), text, hashlib.sha256(text.encode()).hexdigest(),
-        flags.resolved(), rollups,
-    )  # fmt: skip
-    features = {name: fact for name, fact in facts.done.items() if isinstance(fact, Feature)}
-    reads = _all_reads(found, features)
-    return replace(
-        found,
-        features={name: with_event_fields(f, reads) if f.event else f for name, f in features.items()},
-        connections=settings(reader.connections, "kafka"),
-        registries={name: found for name, found in settings(reader.connections, REGISTRY).items() if found},
-    )
+    assert found is not None
+    return replace(found, respond=respond)
 
 
 def refuse_kafka(application: Application, *, sinks: bool = True) -> list[str]:

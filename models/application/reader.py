@@ -21,7 +21,8 @@ from models.values.types import Kind
 
 LONGEST = 10_000 * 366 * 86_400_000_000
 """The longest duration in microseconds: all the years that a timestamp may be in."""
-_NO_ARTICLE = ("evidence", "suppress", "batch", "limit", "flags")
+_NO_ARTICLE = ("evidence", "suppress", "batch", "limit", "flags", "respond", "llm", "human", "retention")
+_HYPHENS = ("connection", "team", "endpoint")
 _SHORT = ("param", "join", "connection")
 """Sections whose entries may be something else than a mapping."""
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -76,7 +77,7 @@ class Reader:
             self.problems.add(node.position, f"expected {section}s by name; found {node.shown()}")
             return []
         for name, position in node.keys.items():
-            self.name(name, position, section, hyphens=section == "connection")
+            self.name(name, position, section, hyphens=section in _HYPHENS)
         if section in _SHORT:
             return list(node.map.items())
         for entry in node.map.values():

@@ -16,6 +16,7 @@ from models.expressions.facts import Calendar, ListFact
 from models.values.types import Type
 
 if TYPE_CHECKING:
+    from models.application.respond.resolved import Respond
     from models.application.steps import AbsenceSpec, SequenceSpec
 
 Aggregate = Literal[
@@ -360,6 +361,7 @@ class Application:
     rollups: Mapping[str, Rollup] = field(default_factory=dict)
     connections: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
     registries: Mapping[str, Mapping[str, str]] = field(default_factory=dict, repr=False)
+    respond: Respond | None = None
 
     def stream(self, name: str) -> Stream:
         """A stream of events, of a pattern's flags, or of a rollup's rows."""

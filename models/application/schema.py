@@ -7,6 +7,7 @@ from typing import Any
 from models.application.features import AGGREGATES
 from models.application.keys import LATER, SECTIONS, known, not_in_this_version
 from models.application.patterns import LEVELS
+from models.application.respond.schema import respond_types
 
 Fragment = dict[str, Any]
 
@@ -101,6 +102,7 @@ _FROM: Fragment = {
     "properties": {"file": _NAMES, "files": _NAMES, "kafka": _NAMES, "as": {"const": "partitions"}},
     "additionalProperties": False,
 }
+_FILE: Fragment = {"type": "object", "properties": {"file": _TEXT}, "required": ["file"], "additionalProperties": False}
 _SOURCE: dict[str, Any] = {
     "from": _FROM,
     "format": {"enum": ["json", "csv", "parquet", "debezium", "cloudevents"]},
@@ -151,6 +153,8 @@ _TYPES: dict[str, dict[str, Any]] = {
         "patterns": _named("pattern"),
         "flags": lambda: _section("flags"),
         "tests": lambda: {"type": "array", "items": _section("test", required=("given", "expect"))},
+        "teams": _named("team"), "endpoints": _named("endpoint", required=("url",)),
+        "respond": lambda: _section("respond", required=("responders",)),
     },
     "stream": {
         **_SOURCE, "max_ahead": _DURATION, "id": _TEXT, "dedup": _DURATION, "partitioned_by": _NAMES, "where": _SCALAR,
@@ -204,7 +208,7 @@ _TYPES: dict[str, dict[str, Any]] = {
         "tz": _TEXT, "hours": {"type": "string", "pattern": r"^\d\d:\d\d-\d\d:\d\d$"},
         "days": {"type": ["array", "string"], "items": {"enum": ["mon", "tue", "wed", "thu", "fri", "sat", "sun"]}},
     },
-    "list": {"file": _TEXT, "key": _TEXT, "values": {"type": "array", "items": _SCALAR}, "type": _TEXT},
+    "list": {"file": _TEXT, "key": _TEXT, "values": {"type": "array", "items": _SCALAR}, "type": _TEXT, "from": _FILE},
     "flags": {"to": _SINK, "late": _SINK, "dead_letters": _SINK, "source_prefix": _TEXT, "type_prefix": _TEXT},
     "test": {
         "name": _SCALAR, "start": _SCALAR, "given": {"type": "array", "items": {"type": "object"}},
@@ -222,4 +226,5 @@ _TYPES: dict[str, dict[str, Any]] = {
     "limit": {"count": _NUMBER, "over": _DURATION},
     "evidence": {"last": _NUMBER},
     "param": {"value": _SCALAR, "range": _TEXT, "step": _SCALAR},
+    **respond_types(_section, _named),
 }  # fmt: skip

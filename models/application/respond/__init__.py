@@ -1,0 +1,1 @@
+"""The sections of an application file that say how flags are answered: teams, endpoints, respond."""
