@@ -5,12 +5,13 @@ from __future__ import annotations
 import gc
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -83,6 +84,11 @@ class Job:
     observe: Callable[[Observed], None] = lambda observed: None
     strict: bool = False
 
+    @property
+    def stoppable(self) -> bool:
+        """Whether it can stop as it stands: a run over files that saves no state has nothing to stop for, and is interrupted."""
+        return self.live is not None or self.state is not None
+
     def stopping(self) -> bool:
         """Whether the run is to stop as it stands."""
         return self.draining() or (self.live is not None and self.live.draining())
@@ -122,7 +128,7 @@ def run_processes(job: Job, processes: int, arguments: list[str]) -> Counts:
         try:
             if job.watch is not None:
                 job.watch(lambda: _counts_in(folder))
-            codes = [_ended(worker, workers, job) for worker in workers]
+            codes = _ended(workers, job)
         finally:
             for worker in workers:
                 worker.kill()
@@ -293,17 +299,18 @@ def _cause(error: BaseException) -> BaseException | None:
     return error
 
 
-def _ended(worker: subprocess.Popen[bytes], all_: list[subprocess.Popen[bytes]], job: Job) -> int:
-    """A worker's exit code once it has ended; all are told when the run is to stop."""
-    while True:
-        try:
-            return worker.wait(0.2)
-        except subprocess.TimeoutExpired:
-            if job.stopping():
-                for each in all_:
-                    if each.poll() is None:
-                        each.terminate()
-                return worker.wait()
+def _ended(workers: Sequence[subprocess.Popen[bytes]], job: Job) -> list[int]:
+    """The workers' exit codes once all have ended. When the run is to stop each is told once: a second signal ends it at once."""
+    told = False
+    for worker in workers:
+        while worker.poll() is None:
+            if not told and job.stopping():
+                told = True
+                for each in workers:
+                    each.terminate()
+            with suppress(subprocess.TimeoutExpired):
+                worker.wait(0.2)
+    return [worker.returncode for worker in workers]
 
 
 def _start(
@@ -314,9 +321,20 @@ def _start(
     with (folder / f"{number}.err").open("wb") as errors:
         # A live run without a sink writes its flags to standard output as they come; others have nothing to say there.
         shown = None if job.live is not None and job.live.endless else subprocess.DEVNULL
-        return subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=shown, stderr=errors, pass_fds=locks, start_new_session=True
-        )
+        with _signals_wait() if job.stoppable else nullcontext():
+            return subprocess.Popen(
+                command, stdin=subprocess.PIPE, stdout=shown, stderr=errors, pass_fds=locks, start_new_session=True
+            )
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Let a process that is started here take a request to stop once it listens: killed before, its peers would wait for it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGTERM])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _first_error(folder: Path, processes: int) -> str:

@@ -55,8 +55,7 @@ def run(
     live = live_of(loaded, from_, to, stop.asked)
     job = Job(loaded, shards, now, live=live, state=state, draining=stop.asked, clock=time.time, strict=strict)
     number = int(worker.partition("|")[0]) if worker is not None else 0
-    # A run over files that saves no state has nothing to stop for: it is interrupted.
-    stopping = stop.listening() if job.live is not None or state is not None else nullcontext()
+    stopping = stop.listening() if job.stoppable else nullcontext()
     with stopping, listening(loaded, listen, number, say) as observe:
         job = replace(job, observe=observe)
         if worker is not None:

@@ -20,6 +20,7 @@ class Stop:
     def listening(self) -> Iterator[None]:
         """Take signals meanwhile."""
         before = {number: signal.signal(number, self._take) for number in _SIGNALS}
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)  # one that came while this process started is taken now
         try:
             yield
         finally:

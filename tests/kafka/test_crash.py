@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,24 +27,39 @@ from tests.laws.worlds import examples
 
 @pytest.mark.parametrize("seed", range(examples(1)))
 def test_kills_lose_nothing_and_change_nothing(seed: int, broker: Broker, tmp_path: Path) -> None:
-    """What a kill made be written twice has the same id and the same bytes; without those it is the run over files."""
-    partitions, changes = rows(600, seed + 1)
-    run_here(Job(over_files(tmp_path, partitions, changes), 3, lambda: "now"))
+    """Killed at random calls of sources, shards and sinks, a few runs in a row."""
+    assert kills_change_nothing(seed, broker, tmp_path, 600, 5)
+
+
+def kills_change_nothing(seed: int, broker: Broker, folder: Path, n: int, kills: int) -> int:
+    """A bounded run that is killed gives the run over files; how often it was killed.
+
+    What a kill made be written twice has the same id and the same bytes.
+    """
+    partitions, changes = rows(n, seed + 1)
+    run_here(Job(over_files(folder, partitions, changes), 3, lambda: "now"))
     topics = filled(broker, partitions, changes)
-    over_topics(tmp_path, broker, topics)
-    assert killed(tmp_path / "topics.yaml", tmp_path / "state", seed, 5, 3)
-    whole = flags_of(tmp_path / "flags.jsonl")
+    over_topics(folder, broker, topics)
+    found = killed(folder / "topics.yaml", folder / "state", seed, kills, 3)
+    whole = flags_of(folder / "flags.jsonl")
+    assert _each_once(broker, topics["flags"], len(whole)) == whole
+    return found
+
+
+def _each_once(broker: Broker, topic: str, least: int) -> list[dict[str, Any]]:
+    """The flags of a topic without repetitions, which are equal byte for byte."""
     found: dict[bytes, object] = {}
     flags = []
-    for message in broker.read(topics["flags"], 2, len(whole)):
+    for message in broker.read(topic, 2, least):
         headers = dict(message.headers() or [])
         if headers["ce_type"] == b"tocsin.application.v1":
             continue
-        content = (message.key(), message.value(), headers)
         if headers["ce_id"] not in found:
             flags.append(structured_of(message))
+        headers.pop("ce_recordedtime")
+        content = (message.key(), message.value(), headers)
         assert found.setdefault(headers["ce_id"], content) == content
-    assert placeless(flags) == whole
+    return placeless(flags)
 
 
 class Kept(Running):
@@ -100,6 +116,38 @@ def test_live_with_kills_is_a_replay(seed: int, broker: Broker, tmp_path: Path) 
         running.kill()
         running.wait()
     _equals_its_replay(application, broker, topics, tmp_path, sent)
+
+
+def through_kills_and_drains(seed: int, broker: Broker, folder: Path, kills: int, drains: int) -> None:
+    """Live runs of one and two processes, each ended by a kill -9 or a SIGTERM at a random moment, while payments come and stop."""
+    dice = random.Random(seed)
+    topics = made(broker)
+    application = over_topics(folder, broker, topics, QUICK)
+    sent: list[list[bytes]] = [[], [], []]
+    ends = ["kill"] * kills + ["drain"] * drains
+    dice.shuffle(ends)
+    for end in ends:
+        more = dice.choice([(), (), ("--processes", "2")])
+        before = _decided(broker, topics)
+        running = run(folder, "--state", str(folder / "state"), "--shards", "4", *more)
+        if end == "drain":  # a signal before the run has begun finds nobody who would drain
+            _burst(dice, broker, topics["payments"], sent)
+            until = time.monotonic() + PATIENCE
+            while _decided(broker, topics) == before:
+                assert running.poll() is None and time.monotonic() < until
+        for _ in range(dice.randint(1, 4)):
+            time.sleep(dice.choice([0.05, 0.3, 1.0, 2.0]) * dice.random() + dice.choice([0, 0, 1.5]))
+            _burst(dice, broker, topics["payments"], sent)
+        time.sleep(dice.choice([0, 0.1, 1.0, 3.0]) * dice.random())
+        assert running.poll() is None, running.communicate()
+        if end == "kill":
+            running.kill()
+            running.wait()
+        else:
+            running.send_signal(signal.SIGTERM)
+            _, told = running.communicate(timeout=PATIENCE)
+            assert running.returncode == 0, told
+    _equals_its_replay(application, broker, topics, folder, sent)
 
 
 def _equals_its_replay(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -11,6 +13,8 @@ import pytest
 
 from dataflows.commands.stop import Stop
 from dataflows.connectors.kafka.embedded import Broker
+from dataflows.connectors.kafka.live import Live
+from dataflows.running import Job, _ended, _signals_wait
 from tests.kafka.read_back import flags_in
 from tests.kafka.shop import made, over_topics
 from tests.kafka.test_command import run
@@ -58,6 +62,27 @@ def test_workers_end_with_whoever_started_them(broker: Broker, tmp_path: Path) -
     assert again.returncode == 0, told
     flags = {flag["id"]: flag["source"].rpartition("/")[2] for flag in flags_in(broker, topics["flags"])}
     assert sorted(flags.values()) == ["abroad"] * 3 + ["burst"]
+
+
+SLOW = """
+import signal, sys, time
+def first(number, frame):
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    time.sleep(float(sys.argv[1]))
+    sys.exit(0)
+time.sleep(float(sys.argv[2]))
+signal.signal(signal.SIGTERM, first)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGTERM])
+time.sleep(60)
+"""
+
+
+def test_workers_are_told_to_stop_once(broker: Broker, tmp_path: Path) -> None:
+    """One that takes longer than its peers is not told again, which would end it at once; nor is one killed that only starts."""
+    job = Job(over_topics(tmp_path, broker, made(broker)), 1, lambda: "", live=Live(lambda: 0, lambda text: None), draining=lambda: True)
+    with _signals_wait():
+        workers = [subprocess.Popen([sys.executable, "-c", SLOW, *times]) for times in (("0", "0"), ("1", "0"), ("0", "1"))]
+    assert _ended(workers, job) == [0, 0, 0]
 
 
 def test_a_second_signal_ends_at_once() -> None:
