@@ -1,0 +1,1 @@
+"""What a decision does to the world: webhooks, topics, notifications, mail; each at least once, under one key."""

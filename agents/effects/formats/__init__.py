@@ -1,0 +1,1 @@
+"""What endpoints are sent, one format a file."""
