@@ -24,8 +24,8 @@ def live_of(application: Application, begin: str | None, end: str | None, draini
         if begin or end:
             raise typer.BadParameter("--from and --to are for topics; this application reads files")
         return None
-    last = END if end == END or (end is None and not reads_kafka(application)) else _time(end, "--to")
-    span = Span(_time(begin, "--from"), {}, last)
+    last = END if end == END or (end is None and not reads_kafka(application)) else moment(end, "--to")
+    span = Span(moment(begin, "--from"), {}, last)
     return Live(lambda: time.time_ns() // 1000, say, draining, span)
 
 
@@ -34,8 +34,12 @@ def endless(draining: Callable[[], bool]) -> Live:
     return Live(lambda: time.time_ns() // 1000, say, draining, Span())
 
 
-def _time(text: str | None, option: str) -> int | None:
-    """RFC 3339 as microseconds; without an offset it is UTC."""
+def moment(text: str | None, option: str) -> int | None:
+    """RFC 3339 as microseconds; without an offset it is UTC.
+
+    Raises:
+        typer.BadParameter: for a text that is no time.
+    """
     if text is None:
         return None
     try:

@@ -1,4 +1,4 @@
-"""``tocsin why``: what raised a flag, in words and values."""
+"""``tocsin why``: what raised a flag, or what kept a pattern from raising one, in words and values."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from dataflows.commands.failures import UserError
-from dataflows.commands.options import Json
+from dataflows.commands.options import Inputs, Json, Overlays, Params, pairs
 
 PLACES = (Path("out/flags.jsonl"), Path("flags.jsonl"), Path("demo/flags.jsonl"))
 """Where flags are looked for when no file is named."""
@@ -23,16 +23,55 @@ _WORDS = {
 
 
 def why(
-    flag: Annotated[str, typer.Argument(help="A flag's id, or its beginning.", show_default=False, metavar="FLAG")],
+    what: Annotated[
+        str | None, typer.Argument(help="A flag's id, or its beginning; with --pattern the application file.", show_default=False,
+                                   metavar="FLAG|APPLICATION")
+    ] = None,
     flags: Annotated[
         Path | None, typer.Option(help="The file that holds it; else out/flags.jsonl or flags.jsonl here.", metavar="FILE")
     ] = None,
+    application: Annotated[
+        Path | None, typer.Option("--application", help="Of a flag: read its key's events again, and show the conditions' trees.",
+                                  metavar="FILE")
+    ] = None,
+    pattern: Annotated[str | None, typer.Option(help="Tell of a pattern and a --key: each attempt, what ended it.")] = None,
+    key: Annotated[str | None, typer.Option(help="A key as flags write it; of several fields a JSON array.")] = None,
+    at: Annotated[str | None, typer.Option(help="Only what was under way at a time.", metavar="TIME")] = None,
+    most: Annotated[int, typer.Option("--most", min=1, help="Attempts to show: those that came furthest.")] = 20,
+    trees: Annotated[bool, typer.Option("--trees", help="Show the whole tree of each condition.")] = False,
+    param: Params = None,
+    input: Inputs = None,  # noqa: A002 - the option's name
+    with_: Overlays = None,
     as_json: Json = False,
-) -> None:
-    """Tell why a flag was raised: its reasons, values and evidence.
+) -> None:  # fmt: skip
+    """Tell why a flag was raised, or why a pattern raised none for a key.
 
     Example: tocsin why 671aad40 --flags out/flags.jsonl
+
+    Example: tocsin why app.yaml --pattern velocity --key c17 --at 2026-01-31T12:04:10Z
     """
+    from dataflows.commands.whynot import application_at, tell, tell_trees
+    from models.application.load import load
+
+    def loaded(path: Path) -> Any:
+        return load(path, overlays=with_ or [], params=pairs(param, "--param"), inputs=pairs(input, "--input"))
+
+    if pattern is not None or key is not None:
+        if pattern is None or key is None:
+            raise typer.BadParameter("--pattern and --key go together", param_hint="--pattern")
+        tell(loaded(application_at(Path(what) if what else application)), pattern, key, at, most, as_json=as_json, trees=trees)
+        return
+    if what is None:
+        raise typer.BadParameter("expected a flag's id, or --pattern and --key", param_hint="FLAG")
+    found = _one(what, flags, as_json=as_json)
+    for event in found:
+        typer.echo(json.dumps(event, indent=2) if as_json else "\n".join(explained(event)))
+        if application is not None and not as_json:
+            tell_trees(loaded(application), event)
+
+
+def _one(flag: str, flags: Path | None, *, as_json: bool) -> list[dict[str, Any]]:
+    """The flag with an id, from the file that holds it; for machines all whose ids begin so."""
     path = flags or next((place for place in PLACES if place.exists()), None)
     if path is None:
         raise UserError(
@@ -45,8 +84,7 @@ def why(
         shown = [f"  {event['id']}  {event['time']}  {event['data']['pattern']['title']}" for event in found[:_SHOWN]]
         more = [f"  and {len(found) - _SHOWN:,} more"] if len(found) > _SHOWN else []
         raise UserError("\n".join([f"{path}: {len(found):,} flags begin with {flag!r}; give more of the id:", *shown, *more]))
-    for event in found:
-        typer.echo(json.dumps(event, indent=2) if as_json else "\n".join(explained(event)))
+    return found
 
 
 def _flags(path: Path, beginning: str) -> Iterator[dict[str, Any]]:
