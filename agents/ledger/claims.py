@@ -50,11 +50,11 @@ def held(connection: Connection, table: Table, row: Mapping[str, Any], **values:
     """Change a claimed row and let go of it, unless ``lease_until`` is among the values.
 
     Raises:
-        Lost: if it is another's by now.
+        Lost: if it is another's by now, or done.
     """
     values.setdefault("lease_until", 0)
     key = _key(table)
-    mine = and_(key == row[key.name], table.c.owner == row["owner"], table.c.fence == row["fence"])
+    mine = and_(key == row[key.name], table.c.open, table.c.owner == row["owner"], table.c.fence == row["fence"])
     if connection.execute(update(table).where(mine).values(**values)).rowcount != 1:
         raise Lost(f"{table.name} {row[key.name]}: the lease was lost to another process")
 

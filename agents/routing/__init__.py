@@ -1,0 +1,1 @@
+"""Which responder answers a flag, and what keeps it from any: silences, inhibition, expiry."""

@@ -1,0 +1,1 @@
+"""One tier a file: each decides, abstains, or waits."""
