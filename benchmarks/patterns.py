@@ -8,10 +8,10 @@ from functools import partial
 from pathlib import Path
 
 import orjson
-from dataflows.runtime.running import Job, run_here
 
 from benchmarks.data import events
 from benchmarks.w1 import APPLICATION, loop, seconds_of
+from dataflows.running import Job, run_here
 from models.application.load import load
 
 COUNTS = (1, 10, 100, 200)

@@ -30,40 +30,37 @@ class EvidenceMaker:
 
     def reader(self, pattern: Pattern, lane: tuple[str, tuple[str, ...]] | None = None) -> Read:
         """A function from a row of a batch with its columns to its evidence for a pattern; ``lane``: (stream, key's fields)."""
-        name, fields = lane or (pattern.on, pattern.by.fields)
-        stream = self.application.stream(name)
+        name, by = lane or (pattern.on, pattern.by.fields)
+        stream, numbers, role = self.application.stream(name), self.numbers, ",".join(by)
+        further, reads, raised = (*stream.derive, *stream.shown), tuple(pattern.reads), stream.pattern is not None
 
         def read(batch: Batch, columns: Mapping[str, Column], row: int) -> Evidence:
-            return self._evidence(pattern, stream, ",".join(fields), batch, columns, row)
+            fields = batch.rows.fields(row)
+            for name in further:
+                fields[name] = columns[name].at(row)
+            values = {
+                name: fields[name] if name in fields and not (raised and name in columns) else columns[name].at(row)
+                for name in reads if name in fields or name in columns
+            }  # fmt: skip
+            attributes = batch.rows.attributes(row)
+            time, partition = int(batch.time[row]), int(batch.partition[row])
+            order = (time, partition, int(batch.offset[row]))
+            return Evidence(
+                columns[FLAG_ID].at(row) if raised else event_id(stream, fields, attributes),
+                stream.name,
+                attributes["topic"],
+                numbers[partition] if partition in numbers else int(attributes["partition"]),
+                int(attributes["offset"]),
+                time,
+                role,
+                fields,
+                values,
+                attributes,
+                columns[CORRELATION].at(row) if raised else _correlation(stream, fields, attributes),
+                order if batch.order is None else (*order, *batch.order[row].tolist()),
+            )
 
         return read
-
-    def _evidence(
-        self, pattern: Pattern, stream: Stream, role: str, batch: Batch, columns: Mapping[str, Column], row: int
-    ) -> Evidence:
-        fields = batch.rows.fields(row)
-        fields.update({name: columns[name].at(row) for name in (*stream.derive, *stream.shown)})
-        values = {
-            name: columns[name].at(row) if name in columns else fields[name]
-            for name in pattern.reads if name in columns or name in fields
-        }  # fmt: skip
-        attributes = batch.rows.attributes(row)
-        partition = int(batch.partition[row])
-        further = () if batch.order is None else batch.order[row].tolist()
-        return Evidence(
-            id=event_id(stream, fields, attributes) if stream.pattern is None else columns[FLAG_ID].at(row),
-            on=stream.name,
-            topic=attributes["topic"],
-            partition=self.numbers[partition] if partition in self.numbers else int(attributes["partition"]),
-            offset=int(attributes["offset"]),
-            time=int(batch.time[row]),
-            role=role,
-            fields=fields,
-            values=values,
-            attributes=attributes,
-            correlation=_correlation(stream, fields, attributes) if stream.pattern is None else columns[CORRELATION].at(row),
-            order=(int(batch.time[row]), partition, int(batch.offset[row]), *further),
-        )
 
 
 def event_id(stream: Stream, fields: Mapping[str, Any], attributes: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 from dataflows.decoding.decoded import DeadRow, Decoded, RawRows, Reason, rows_state
 from dataflows.decoding.json import JsonChunk
+from dataflows.decoding.plain import RowReader
 from dataflows.decoding.strict import Bad, Number, convert
 from models.application.resolved import FieldSpec
 from models.values.column import column_of
@@ -35,7 +36,7 @@ class CsvDecoder:
             for name, column in values.items():
                 column.append(found.get(name))
         columns = {name: column_of(self.declared[name].type, column) for name, column in values.items()}
-        return Decoded(len(rows), columns, CsvChunk(rows, self.declared), dead)
+        return Decoded(len(rows), columns, CsvChunk(rows, RowReader(self.declared)), dead)
 
 
 class CsvChunk(JsonChunk):
@@ -43,7 +44,7 @@ class CsvChunk(JsonChunk):
 
     def fields(self, row: int) -> dict[str, Any]:
         """All declared fields of a good row."""
-        return record_values(self.rows.bytes_at(row), self.declared, frozenset())[0]
+        return record_values(self.rows.bytes_at(row), self.reader.declared, frozenset())[0]
 
     def raw(self, row: int) -> bytes:
         """The record's bytes."""

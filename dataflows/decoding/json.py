@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.decoding.decoded import PADDING, DeadRow, Decoded, RawRows, rows_state
-from dataflows.decoding.framing import without_frame, without_frames
+from dataflows.decoding.framing import without_frames
 from dataflows.decoding.kernels_lines import line_ends
+from dataflows.decoding.plain import RowReader
 from dataflows.decoding.scanned import Scanner
 from dataflows.decoding.strict import Bad, parse, values_of
 from models.application.resolved import FieldSpec
@@ -23,11 +24,11 @@ class JsonChunk:
     """Rows as JSON text."""
 
     rows: RawRows
-    declared: Mapping[str, FieldSpec]
+    reader: RowReader
 
     def fields(self, row: int) -> dict[str, Any]:
         """All declared fields of a good row."""
-        return values_of(parse(without_frame(self.raw(row)), _top_keys(self.declared)), self.declared)[0]
+        return self.reader.values(self.rows.bytes_at(row))
 
     def raw(self, row: int) -> bytes:
         """The row's bytes."""
@@ -43,7 +44,7 @@ class JsonChunk:
         length = self.rows.stop[rows] - start
         data, begin = np.zeros(int(length.sum()) + PADDING, np.uint8), np.empty(len(length), np.int64)
         gather_bytes(self.rows.data, start, length, data, begin)
-        return JsonChunk(RawRows(data, begin, begin + length, np.arange(len(length))), self.declared)
+        return type(self)(RawRows(data, begin, begin + length, np.arange(len(length))), self.reader)
 
     def snapshot(self) -> dict[str, Any]:
         """The rows' bytes."""
@@ -56,12 +57,12 @@ class JsonDecoder:
     def __init__(self, fields: Mapping[str, FieldSpec], wanted: frozenset[str], first: frozenset[str]) -> None:
         self.declared = fields
         self.first = first
-        self.top = _top_keys(fields)
+        self.reader = RowReader(fields)
         self.scanner = Scanner(fields, wanted)
 
     def decode(self, rows: RawRows) -> Decoded:
         """Decode whole rows, in order."""
-        chunk, rows = JsonChunk(rows, self.declared), without_frames(rows)
+        chunk, rows = JsonChunk(rows, self.reader), without_frames(rows)
         found = self.scanner.scan(rows.data, rows.start, rows.stop)
         dead: list[DeadRow] = []
         for row in np.flatnonzero(found.odd).tolist():
@@ -75,7 +76,7 @@ class JsonDecoder:
 
     def _strictly(self, rows: RawRows, row: int) -> tuple[dict[str, Any], Bad | None]:
         try:
-            return values_of(parse(rows.bytes_at(row), self.top), self.declared, self.first)
+            return values_of(parse(rows.bytes_at(row), self.reader.top), self.declared, self.first)
         except Bad as bad:
             return {}, bad
 
@@ -103,7 +104,3 @@ def raw_rows(values: Sequence[bytes]) -> RawRows:
     stop = np.cumsum(length, dtype=np.int64)
     data = np.frombuffer(bytearray(b"".join(values) + bytes(PADDING)), np.uint8)
     return RawRows(data, stop - length, stop, np.arange(len(values)))
-
-
-def _top_keys(fields: Mapping[str, FieldSpec]) -> frozenset[str]:
-    return frozenset(spec.path[0] for spec in fields.values())

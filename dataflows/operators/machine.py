@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -127,7 +127,7 @@ class PatternMachine(Keeping):
                 continue
             offer = _Raw(self, raised, values)
             if self.pattern.on_clear:
-                self.raised[raised.slot] = replace(offer.hit(), evidence=(), values=None)
+                self.raised[raised.slot] = offer.hit()._replace(evidence=(), values=None)
             yield from self._offer(offer)
 
     def _offer(self, offer: _Raw) -> Iterator[Hit]:
@@ -210,4 +210,4 @@ class _Raw:
 
 def _ends(hit: Hit, first: Hit) -> Hit:
     """The end of the episode that ``first`` began."""
-    return replace(hit, episode=first.episode, episode_deadline=first.episode_deadline, episode_kind=first.kind)
+    return hit._replace(episode=first.episode, episode_deadline=first.episode_deadline, episode_kind=first.kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -45,7 +45,7 @@ class PerMachine(Keeping):
         self.hand = None if batch is None else (batch, columns)
         out: list[Hit] = []
         for row, slot in enumerate(slots.tolist()):
-            hit = replace(self._hit(-1 - row), slot=slot, row=row, at=-1)
+            hit = self._hit(-1 - row)._replace(slot=slot, row=row, at=-1)
             out.extend(self.suppressor.due(hit.moment))
             out.extend(self.suppressor.take(_Passed(self, hit)) if slot >= 0 else [self.suppressor.summed(hit)])
         out.extend(self.suppressor.due(until))
@@ -80,7 +80,7 @@ class PerMachine(Keeping):
     def _hit(self, event: int) -> Hit:
         _, columns, row = self.place(event)
         state, key = columns[HIT].values[row]
-        return replace(hit_from(state), key=key)
+        return hit_from(state)._replace(key=key)
 
     def _evidence(self, events: list[int]) -> list[Evidence]:
         """The events of all hits, each once, in the total order."""

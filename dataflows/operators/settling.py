@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -37,7 +36,7 @@ class Settling:
 
     def mark(self, hits: Sequence[Hit]) -> list[Hit]:
         """Hits with those marked that are not settled: all that began before their key was."""
-        return [hit if self._is_settled(hit) else replace(hit, settled=False) for hit in hits]
+        return [hit if self._is_settled(hit) else hit._replace(settled=False) for hit in hits]
 
     def _is_settled(self, hit: Hit) -> bool:
         if hit.first is None or hit.slot >= len(self.settled):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -30,16 +29,16 @@ class StormMachine:
         """Every flag, those beyond the limit marked as late; before the first of these the flag that tells of it."""
         out: list[Hit] = []
         for state, key in columns[HIT].values[: len(batch)]:
-            hit = replace(hit_from(state), key=key)
+            hit = hit_from(state)._replace(key=key)
             begin = hit.moment // self.storm.per * self.storm.per
             if begin != self.begin:
                 self.begin, self.count = begin, 0
             self.count += 1
             if self.count == self.storm.max + 1:
-                out.append(replace(hit, kind="storm", anchor=(str(begin),), deadline=None, episode=(), suppressed=0))
+                out.append(hit._replace(kind="storm", anchor=(str(begin),), deadline=None, episode=(), suppressed=0))
             if self.count > self.storm.max:
                 self.suppressed += 1
-                hit = replace(hit, late="storm")
+                hit = hit._replace(late="storm")
             out.append(hit)
         return out
 

@@ -6,7 +6,7 @@ import heapq
 import math
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Protocol
 
@@ -296,4 +296,4 @@ def _plain(state: object, *names: str) -> dict[str, Any]:
 
 
 def _with(hit: Hit, **changes: Any) -> Hit:
-    return replace(hit, **changes)
+    return hit._replace(**changes)

@@ -16,6 +16,7 @@ from dataflows.decoding.debezium import DebeziumChunk
 from dataflows.decoding.decoded import Chunk, rows_from
 from dataflows.decoding.json import JsonChunk
 from dataflows.decoding.origin import Located
+from dataflows.decoding.plain import RowReader
 from dataflows.stages.rollingup import RollupChunk
 from models.application.resolved import Stream, Table
 
@@ -36,9 +37,9 @@ def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:
         case "avro":
             return AvroChunk.restored(state, source.fields)
         case "csv":
-            return CsvChunk(rows_from(state), source.fields)
+            return CsvChunk(rows_from(state), RowReader(source.fields))
         case "cloudevents":
             return EventChunk(rows_from(state), EventReader(source.fields, frozenset()))
         case "debezium":
             return DebeziumChunk.restored(state, change_reader(source))
-    return JsonChunk(rows_from(state), source.fields)
+    return JsonChunk(rows_from(state), RowReader(source.fields))

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
+class Evidence(NamedTuple):
     """An event that contributed to a flag, with all that was known when it was processed.
 
     time: microseconds; fields: all declared and derived fields, stored values; values: everything that the pattern reads, by
@@ -24,16 +25,22 @@ class Evidence:
     time: int
     role: str
     fields: Mapping[str, Any]
-    values: Mapping[str, Any] = field(default_factory=dict)
-    attributes: Mapping[str, str] = field(default_factory=dict)
+    values: Mapping[str, Any] = _NOTHING
+    attributes: Mapping[str, str] = _NOTHING
     correlation: str | None = None
     order: tuple[int, ...] = (0, 0, 0)
 
-    def __gt__(self, other: Evidence) -> bool:
+    def __gt__(self, other: tuple[Any, ...]) -> bool:
         """Whether it comes later in the total order."""
-        return self.order > other.order
+        return isinstance(other, Evidence) and self.order > other.order
+
+
+def evidence_state(evidence: Evidence) -> dict[str, Any]:
+    """Evidence as plain values."""
+    state = evidence._asdict()
+    return {**state, **{name: dict(state[name]) for name in ("fields", "values", "attributes")}}
 
 
 def evidence_from(state: Mapping[str, Any]) -> Evidence:
-    """The evidence whose values ``dataclasses.asdict`` gave."""
+    """The evidence that ``evidence_state`` gave."""
     return Evidence(**{**state, "order": tuple(state["order"])})

@@ -3,35 +3,47 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal
+from functools import partial
 from typing import Any
 
 from models.application.resolved import Application, Pattern, Stream
 from models.application.stepscope import PREFIX
 from models.events.evidence import Evidence
 from models.events.hit import Hit
-from models.events.ids import flag_id, sequence, trace_parent
+from models.events.ids import canonical_json, flag_id, sequence, trace_parent
 from models.expressions.expression import Expression
 from models.expressions.text import time_text, to_json, to_text
-from models.values.types import Type
+from models.values.types import Kind, Type
 
+Shows = Mapping[str, Callable[[Any], Any] | None]
+"""By column: from a stored value to what JSON shows."""
+Put = Callable[[Any, dict[str, Any], dict[str, Any], dict[str, Any]], None]
+"""Puts a value among a flag's features, scores or joined columns."""
 _FACT = re.compile(r"(\w+)\[([^\]]*)\](.*)")
 
 
 class FlagBuilder:
-    """Builds one pattern's flags."""
+    """Builds one pattern's flags. What all of them share is made once."""
 
     def __init__(self, application: Application, pattern: Pattern, runmode: str = "live") -> None:
         self.application = application
         self.pattern = pattern
-        self.runmode = "shadow" if pattern.mode == "shadow" else runmode
         self.stream: Stream = application.stream(pattern.on)
         self.major = int(pattern.version.split(".")[0])
         self.types = column_types(application, self.stream)
-        self.others: dict[str, dict[str, Type]] = {}
+        self.shows: dict[str, Shows] = {}
         self.entity = ",".join(pattern.by.entity)
+        self.head = {
+            "source": f"{application.outputs.source_prefix}/{application.name}/{pattern.name}",
+            "type": f"{application.outputs.type_prefix}.{pattern.name}.v{self.major}",
+            "dataschema": f"urn:tocsin:schema:flag:v{self.major}",
+            "runmode": "shadow" if pattern.mode == "shadow" else runmode,
+        }
+        self.facts = [fact for column in sorted(pattern.reads) if (fact := self._fact(column)) is not None]
+        arms = {} if pattern.sequence is None else {arm.name: arm.when for arm in pattern.sequence.arms()}
+        self.conditions: Mapping[str, Expression | None] = arms
 
     def id(self, hit: Hit, key: Sequence[Any]) -> str:
         """A flag's id alone."""
@@ -43,18 +55,18 @@ class FlagBuilder:
         id_ = self._id(hit.kind, text, hit.anchor, hit.deadline)
         event = hit.completing or (hit.evidence[-1] if hit.evidence else None)
         if event is None:
-            hit = replace(hit, values=dict(zip(self.pattern.by.fields, key, strict=True)))
-        severity = self.severity(hit)
-        time = hit.shown_time
+            hit = hit._replace(values=dict(zip(self.pattern.by.fields, key, strict=True)))
+        severity, head = self.severity(hit), self.head
+        time, time_shown = hit.shown_time, time_text(hit.shown_time)
         flag: dict[str, Any] = {
             "specversion": "1.0",
             "id": id_,
-            "source": f"{self.application.outputs.source_prefix}/{self.application.name}/{self.pattern.name}",
-            "type": f"{self.application.outputs.type_prefix}.{self.pattern.name}.v{self.major}",
+            "source": head["source"],
+            "type": head["type"],
             "subject": f"{self.entity}/{text}",
-            "time": time_text(time),
+            "time": time_shown,
             "datacontenttype": "application/json",
-            "dataschema": f"urn:tocsin:schema:flag:v{self.major}",
+            "dataschema": head["dataschema"],
             "correlationid": correlation(hit) or id_,
             "causationid": id_ if event is None else event.id,
             "traceparent": (event and event.attributes.get("traceparent")) or trace_parent(id_),
@@ -64,7 +76,7 @@ class FlagBuilder:
             "severity": severity,
             "priority": self.pattern.priority,
             "ruleset": self.pattern.ruleset,
-            "runmode": self.runmode,
+            "runmode": head["runmode"],
             "recordedtime": recorded,
         }
         if event is not None and event.attributes.get("tracestate"):
@@ -75,7 +87,7 @@ class FlagBuilder:
             flag["settled"] = False
         if self.pattern.expires is not None:
             flag["expirytime"] = time_text(time + self.pattern.expires)
-        flag["data"] = self._data(hit, event, severity, shown)
+        flag["data"] = self._data(hit, event, severity, shown, time_shown)
         return flag
 
     def _key(self, key: Sequence[Any]) -> tuple[str, dict[str, Any]]:
@@ -84,8 +96,6 @@ class FlagBuilder:
         if len(key) == 1:
             text = to_text(types[0], key[0])
         else:
-            from models.events.ids import canonical_json
-
             text = canonical_json(shown) if shown else ""
         return text, dict(zip(self.pattern.by.fields, shown, strict=True))
 
@@ -106,9 +116,9 @@ class FlagBuilder:
                 return level
         return "medium"
 
-    def _data(self, hit: Hit, event: Evidence | None, severity: str, key: Mapping[str, Any]) -> dict[str, Any]:
+    def _data(self, hit: Hit, event: Evidence | None, severity: str, key: Mapping[str, Any], time: str) -> dict[str, Any]:
         pattern = self.pattern
-        features, scores, enrichment = self._values(_values(hit))
+        features, scores, enrichment = self._values(_values(hit)) if self.facts else ({}, {}, {})
         return {
             "pattern": {
                 "name": pattern.name, "version": pattern.version, "kind": hit.kind, "title": self._title(hit),
@@ -117,7 +127,7 @@ class FlagBuilder:
             },
             "application": {"name": self.application.name, "version": self.application.version},
             "key": key,
-            "time": time_text(hit.shown_time),
+            "time": time,
             "window": self._window(hit),
             "steps": steps_of(hit) if pattern.sequence is not None else {},
             "evidence": [self._evidence(each) for each in hit.evidence],
@@ -139,16 +149,14 @@ class FlagBuilder:
 
     def _title(self, hit: Hit) -> str:
         """The pattern's title; what is no match says first what it is."""
-        parts, values = self.pattern.title.parts, _values(hit)
-        title = "".join(part if isinstance(part, str) else to_text(part.type, part.row(values)) for part in parts)
+        parts = self.pattern.title.parts
+        title = "".join(part if isinstance(part, str) else to_text(part.type, part.row(_values(hit))) for part in parts)
         return title if hit.kind == "match" else f"{hit.kind}: {title}"
 
     def _reasons(self, hit: Hit, event: Evidence | None) -> list[dict[str, Any]]:
         """The leaves of the condition that made the last event count."""
-        condition: Expression | None = self.pattern.when
-        if self.pattern.sequence is not None:
-            last = hit.anchor[-1][0]
-            condition = next(arm.when for arm in self.pattern.sequence.arms() if arm.name == last)
+        sequence = self.pattern.sequence is not None
+        condition = self.conditions[hit.anchor[-1][0]] if sequence else self.pattern.when
         if condition is None or event is None or hit.kind in ("cleared", "timeout", "storm"):
             return []
         return [
@@ -163,48 +171,67 @@ class FlagBuilder:
         ]
 
     def _evidence(self, event: Evidence) -> dict[str, Any]:
-        types = self.types if event.on == self.stream.name else self._types_of(event.on)
-        fields = {name: to_json(types[name], value) for name, value in event.fields.items() if name in types}
+        shows = self.shows.get(event.on) or self._shows(event.on)
+        fields = {
+            name: value if (show := shows[name]) is None else show(value) for name, value in event.fields.items() if name in shows
+        }
         return {
             "id": event.id, "on": event.on, "topic": event.topic, "partition": event.partition, "offset": event.offset,
             "time": time_text(event.time), "role": event.role, "fields": fields,
         }  # fmt: skip
 
     def _types_of(self, stream: str) -> dict[str, Type]:
-        if stream not in self.others:
-            self.others[stream] = column_types(self.application, self.application.stream(stream))
-        return self.others[stream]
+        return self.types if stream == self.stream.name else column_types(self.application, self.application.stream(stream))
+
+    def _shows(self, stream: str) -> Shows:
+        """How a stream's columns are shown: None for those whose stored values stand in JSON as they are."""
+        shown = {
+            name: None if type_.kind in (Kind.BOOL, Kind.FLOAT, Kind.STRING) else partial(to_json, type_)
+            for name, type_ in self._types_of(stream).items()
+        }
+        self.shows[stream] = shown
+        return shown
 
     def _values(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
         """The features, scores and joined columns that the pattern reads, under the names it reads them by."""
         features: dict[str, Any] = {}
         scores: dict[str, Any] = {}
         joined: dict[str, Any] = {}
-        for column in sorted(self.pattern.reads):
-            if column.startswith(PREFIX) or column not in values:
-                continue
-            value = values.get(column)
-            if found := _FACT.fullmatch(column):
-                self._fact(found[1], found[2], found[3], value, features, scores)
-            elif "." in column and column not in self.stream.fields:
-                join, _, name = column.partition(".")
-                types = self.types if column in self.types else self._joined_types(column)
-                joined.setdefault(join, {})[name] = to_json(types[column], value)
+        for column, put in self.facts:
+            if column in values:
+                put(values[column], features, scores, joined)
         return features, scores, joined
+
+    def _fact(self, column: str) -> tuple[str, Put] | None:
+        """A column that is a feature, a score or joined, and how its value is shown."""
+        if column.startswith(PREFIX):
+            return None
+        if found := _FACT.fullmatch(column):
+            return column, self._fact_put(found[1], found[2], found[3])
+        if "." not in column or column in self.stream.fields:
+            return None
+        join, _, name = column.partition(".")
+
+        def put(value: Any, features: dict[str, Any], scores: dict[str, Any], joined: dict[str, Any]) -> None:
+            types = self.types if column in self.types else self._joined_types(column)
+            joined.setdefault(join, {})[name] = to_json(types[column], value)
+
+        return column, put
 
     def _joined_types(self, column: str) -> dict[str, Type]:
         """The types of the stream, of those that the steps stand on, that has a column."""
         assert self.pattern.sequence is not None
         return next(types for arm in self.pattern.sequence.arms() if column in (types := self._types_of(arm.on)))
 
-    def _fact(self, name: str, role: str, rest: str, value: Any, features: dict[str, Any], scores: dict[str, Any]) -> None:
+    def _fact_put(self, name: str, role: str, rest: str) -> Put:
         if name in self.application.scores:
-            scores[name] = {"value": value, "model": self.application.scores[name].kind, "version": "1"}
-            return
+            model = {"model": self.application.scores[name].kind, "version": "1"}
+            return lambda value, features, scores, joined: scores.update({name: {"value": value, **model}})
         feature = self.application.features[name]
         own = role == self.pattern.by.role or feature.by.entity != self.pattern.by.entity
         type_ = feature.event_types[rest[1:]] if rest else feature.type
-        features[(name if own else f"{name}[{role}]") + rest] = to_json(type_, value)
+        shown = (name if own else f"{name}[{role}]") + rest
+        return lambda value, features, scores, joined: features.update({shown: to_json(type_, value)})
 
 
 def steps_of(hit: Hit) -> dict[str, list[str]]:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
 from decimal import Decimal
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
-from models.events.evidence import Evidence, evidence_from
+from models.events.evidence import Evidence, evidence_from, evidence_state
 
 Kind = Literal["match", "timeout", "cleared", "storm"]
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
+class Hit(NamedTuple):
     """What a pattern's state machine releases; everything that a flag's content and identity need.
 
     moment: microseconds, when it is released (event time); deadline: set where a deadline released it, and part of the
@@ -68,7 +66,9 @@ def deadline_order(deadline: int, place: int, first: Sequence[int]) -> tuple[int
 
 def hit_state(hit: Hit) -> dict[str, Any]:
     """A hit as plain values; it has no sums yet."""
-    return asdict(hit)
+    evidence = [evidence_state(event) for event in hit.evidence]
+    first, completing = (event and evidence_state(event) for event in (hit.first, hit.completing))
+    return {**hit._asdict(), "evidence": evidence, "first": first, "completing": completing}
 
 
 def hit_from(state: Mapping[str, Any]) -> Hit:

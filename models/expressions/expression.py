@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from models.expressions.row import compile_row
 from models.expressions.tree import Node
@@ -15,11 +15,12 @@ from models.values.types import BOOL, FLOAT, Type
 if TYPE_CHECKING:  # checking a file needs no arrays, and NumPy takes a fifth of a second to import
     from models.values.column import Column
 
+_Why = Callable[[Mapping[str, Any], bool], list["Reason"]]
+"""From a row's values to the leaves that make a condition come out as it is wanted."""
 COMPARISONS = frozenset({"=", "<>", "<", "<=", ">", ">="})
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
+class Reason(NamedTuple):
     """A leaf of a condition that made it TRUE; value and threshold are stored values with their types."""
 
     expression: str
@@ -83,7 +84,11 @@ class Expression:
 
     def reasons(self, values: Mapping[str, Any]) -> list[Reason]:
         """The leaves that made a condition TRUE."""
-        return list(_reasons(self.root, values, True))
+        return self._why(values, True)
+
+    @cached_property
+    def _why(self) -> _Why:
+        return _reasons(self.root)
 
 
 def constant(value: bool) -> Expression:
@@ -115,23 +120,23 @@ def _explain(node: Node, values: Mapping[str, Any]) -> Explanation:
     return Explanation(node.text, compile_row(node)(values), node.type, parts)
 
 
-def _reasons(node: Node, values: Mapping[str, Any], wanted: bool) -> Iterator[Reason]:
-    """Leaves whose value is what makes ``node`` come out as ``wanted``."""
+def _reasons(node: Node) -> _Why:
     if node.op == "not":
-        yield from _reasons(node.args[0], values, not wanted)
-    elif node.op in ("and", "or"):
-        for arg in node.args:
-            if compile_row(arg)(values) is wanted:
-                yield from _reasons(arg, values, wanted)
-    elif compile_row(node)(values) is wanted:
-        yield _leaf(node, values, wanted)
+        inner = _reasons(node.args[0])
+        return lambda values, wanted: inner(values, not wanted)
+    if node.op in ("and", "or"):
+        parts = [(compile_row(arg), _reasons(arg)) for arg in node.args]
+        return lambda values, wanted: [leaf for holds, why in parts if holds(values) is wanted for leaf in why(values, wanted)]
+    holds, leaf = compile_row(node), _leaf(node)
+    return lambda values, wanted: [leaf(values, wanted)] if holds(values) is wanted else []
 
 
-def _leaf(node: Node, values: Mapping[str, Any], wanted: bool) -> Reason:
+def _leaf(node: Node) -> Callable[[Mapping[str, Any], bool], Reason]:
+    value = compile_row(node.args[0] if node.args else node)
+    value_type = node.args[0].type if node.args else node.type
     if node.op in COMPARISONS or node.op == "is distinct from":
-        left, right = node.args
-        value, threshold = compile_row(left)(values), compile_row(right)(values)
-        return Reason(node.text, value, left.type, node.op, threshold, right.type, wanted)
-    value = compile_row(node.args[0])(values) if node.args else compile_row(node)(values)
-    type_ = node.args[0].type if node.args else node.type
-    return Reason(node.text, value, type_, node.op, None, BOOL, wanted)
+        threshold, threshold_type = compile_row(node.args[1]), node.args[1].type
+        return lambda values, wanted: Reason(
+            node.text, value(values), value_type, node.op, threshold(values), threshold_type, wanted
+        )
+    return lambda values, wanted: Reason(node.text, value(values), value_type, node.op, None, BOOL, wanted)

@@ -8,6 +8,7 @@ import io
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -39,6 +40,14 @@ def test_cells_are_read_by_their_types(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_bytes(b'\xef\xbb\xbfs,i,d,b\r\n"a,\n""b""",1,1.5,true\r\n,,,\n"",-2,0.10,false\n\n')
     assert read(path) == ([('a,\n"b"', 1, 150, True), (None, None, None, None), ("", -2, 10, False)], [])
+
+
+def test_kept_rows_are_read_as_csv(tmp_path: Path) -> None:
+    """Rows that outlive their block, for evidence, stay what they were."""
+    path = tmp_path / "a.csv"
+    path.write_text("s,i,d,b\na,1,1.5,true\nb,2,2.5,false\n")
+    chunk = DECODER.decode(next(iter(csv_blocks([path]))).rows).chunk.take(np.array([1]))
+    assert chunk.fields(0) == {"s": "b", "i": 2, "d": 250, "b": False}
 
 
 def test_a_stray_quote_spoils_its_own_row_alone(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from models.values.types import parse_type
 FIELDS = {
     name: FieldSpec(name, parse_type(text), (name,))
     for name, text in {
-        "s": "string", "i": "int?", "f": "float?", "d": "decimal(6,2)?", "b": "bool?", "t": "timestamp[ms]?", "u": "timestamp?", "day": "date?",
+        "s": "string", "i": "int?", "f": "float?", "d": "decimal(6,2)?", "e": "decimal(18,16)?", "b": "bool?", "t": "timestamp[ms]?", "u": "timestamp?", "day": "date?",
     }.items()
 }  # fmt: skip
 DECODER = JsonDecoder(FIELDS, frozenset(FIELDS), frozenset())
@@ -35,7 +35,7 @@ def strictly(raw: bytes) -> tuple[dict[str, Any], Reason | None]:
 
 value = st.one_of(
     st.none(), st.booleans(), st.integers(-(2**65), 2**65), st.integers(-9, 9), st.floats(allow_nan=False, allow_infinity=False),
-    st.text(max_size=4), st.sampled_from(["2024-02-29T23:59:59.5Z", "2023-02-29", "2024-02-29", "2024-01-01T00:00:00+01:00", 12.5, 1.005, 123456.78]),
+    st.text(max_size=4), st.sampled_from(["2024-02-29T23:59:59.5Z", "2023-02-29", "2024-02-29", "2024-01-01T00:00:00+01:00", 12.5, 1.005, 123456.78, -0.0, 1e-7, 0.1]),
 )  # fmt: skip
 rows = st.dictionaries(st.sampled_from([*FIELDS, "other"]), value, max_size=6)
 
@@ -55,6 +55,7 @@ def test_verdict_and_values_equal_the_strict_reading(row: dict[str, Any], ascii_
     assert [dead.reason for dead in decoded.dead] == ([] if reason is None else [reason])
     if reason is None:
         assert {name: column.at(0) for name, column in decoded.columns.items()} == values
+        assert repr(decoded.chunk.fields(0)) == repr(values), "what a flag shows is what was judged, to the sign of a zero"
 
 
 @pytest.mark.parametrize(

@@ -345,7 +345,7 @@ class _Offer:
         condition = machine.arms[names[-1]].when
         back = [] if condition is None else [column for column in condition.reads if column.startswith(PREFIX)]
         before = {column: machine.reader.read(column, last.before) for column in back}
-        events[-1] = replace(events[-1], values={**events[-1].values, **before})
+        events[-1] = events[-1]._replace(values={**events[-1].values, **before})
         wanted = [column for column in machine.pattern.reads if column.startswith(PREFIX)]
         values = {**events[-1].values, **machine.values(last, wanted)}
         anchor = tuple([name, event.id] for name, event in zip(names, events, strict=True))
