@@ -23,7 +23,9 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
 
 def _write(ledger: Ledger, application: str, count: int, batch: int = 500) -> None:
     for begin in range(0, count, batch):
-        entries = [Entry("decision", f"d{i}", f"f{i}", {"verdict": "block", "i": i}) for i in range(begin, min(begin + batch, count))]
+        entries = [
+            Entry("decision", f"d{i}", f"f{i}", {"verdict": "block", "i": i}) for i in range(begin, min(begin + batch, count))
+        ]
         ledger.writer.submit(lambda c, given=entries: append(c, application, given, 5)).result()
 
 
@@ -55,7 +57,7 @@ def test_the_one_changed_row_of_ten_thousand_is_named(tmp_path: Any) -> None:
 @pytest.mark.parametrize("column", ["kind", "ref", "flag_id", "at", "body", "prev_hash"])
 def test_every_column_is_covered(ledger: Ledger, column: str) -> None:
     _write(ledger, "one", 20)
-    _change(ledger, lambda c: c.execute(update(audit).where(audit.c.seq == 9).values({column: 5 if column == "at" else "x"})))
+    _change(ledger, lambda c: c.execute(update(audit).where(audit.c.seq == 9).values({column: 6 if column == "at" else "x"})))
     assert _problems(ledger)
 
 
