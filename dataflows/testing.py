@@ -21,7 +21,8 @@ from dataflows.reading.changes import ChangeJudge
 from dataflows.reading.judge import Judge, Judged
 from dataflows.reading.prelude import StaticTable
 from dataflows.reading.readers import static_tables
-from models.application.resolved import Application, FieldSpec, Mode, Pattern
+from models.application.resolved import Application, FieldSpec, Mode, Pattern, Stream
+from models.application.sources import changed_field
 from models.application.tests import Given, Test
 from models.events.flag import FlagBuilder
 from models.values.column import column_of
@@ -166,7 +167,16 @@ def _only(application: Application, names: frozenset[str]) -> Application:
         wanted: Mode = "live" if pattern.name in names else "part" if pattern.name in needed else "off"
         return replace(pattern, evidence_last=ALL, mode=wanted)
 
-    return replace(application, patterns={name: mode(pattern) for name, pattern in application.patterns.items()})
+    patterns = {name: mode(pattern) for name, pattern in application.patterns.items()}
+    return replace(application, patterns=patterns, streams={name: _told(stream) for name, stream in application.streams.items()})
+
+
+def _told(stream: Stream) -> Stream:
+    """A stream of changes whose lines say with ``before`` what changed, as no record of theirs feeds a table too."""
+    if stream.compared is None:
+        return stream
+    told = {spec.name: spec for spec in map(changed_field, stream.compared.compares)}
+    return replace(stream, fields={**stream.fields, **told}, compared=None)
 
 
 def _run(compiled: Plan, test: Test, names: frozenset[str], static: Mapping[str, StaticTable]) -> TestResult:

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.batches.batch import BEFORE_ALL
+from dataflows.operators.trace import NOT_TRACED, Trace
 from models.values.column import Column, column_from, column_state, nulls
 from models.values.growing import GrowingColumn
 from models.values.types import Type
@@ -34,10 +35,14 @@ def coded(kind: NDArray[np.int64], unchanged: NDArray[np.int64]) -> NDArray[np.i
 
 
 class Versions:
-    """The current rows of one table on one shard; ``types`` are its columns that somebody reads."""
+    """The current rows of one table on one shard; ``types`` are its columns that somebody reads.
 
-    def __init__(self, types: Mapping[str, Type], places: Mapping[str, int] | None = None) -> None:
+    ``traced``: what each recent change replaced is known too.
+    """
+
+    def __init__(self, types: Mapping[str, Type], places: Mapping[str, int] | None = None, *, traced: bool = False) -> None:
         self.types = dict(types)
+        self.trace = Trace() if traced else None
         self.places = places or {name: place for place, name in enumerate(types)}
         self.columns = {name: GrowingColumn(type_) for name, type_ in types.items()}
         self.rows = 0
@@ -54,11 +59,13 @@ class Versions:
         changes: Changes,
         columns: Mapping[str, Column],
         reads: Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]],
+        records: NDArray[np.int64] | None = None,
     ) -> list[NDArray[np.int64]]:
         """Walk changes and reads in order.
 
         changes: see ``Changes``, each [m]; columns: the changed rows, in the same order; reads: (place, slot) of each reader,
-        slot -1 where its key is null. Returns for each reader int64 references for ``read``.
+        slot -1 where its key is null; records: the place of each change's record, or NOT_TRACED. Returns for each reader int64
+        references for ``read``.
         """
         at, slot, version, code, digest, partition = changes
         kind = (code & 3).astype(np.int8)
@@ -78,6 +85,9 @@ class Versions:
             found = self._walk_all((at, slot, version, kind, digest, partition), base, reads, prior)
         for row in np.flatnonzero(code >> 2).tolist():
             self._keep(base + row, int(prior[row]), int(code[row]) >> 2)
+        if self.trace is not None and records is not None:
+            traced = np.flatnonzero(records != NOT_TRACED)
+            self.trace.add(records[traced], base + traced, prior[traced], version[traced])
         return found
 
     def _keep(self, row: int, prior: int, unchanged: int) -> None:
@@ -100,11 +110,14 @@ class Versions:
         """Forget rows that are nobody's current version, once they are the most."""
         if self.rows < self.enough:
             return
-        live = self.current[self.current >= 0]
+        used = self.current >= 0
+        live = np.unique(np.concatenate([self.current[used], *([] if self.trace is None else [self.trace.rows()])]))
         if self.rows > 2 * len(live) + _SLACK:
             for column in self.columns.values():
                 column.keep(live)
-            self.current[self.current >= 0] = np.arange(len(live))
+            self.current[used] = np.searchsorted(live, self.current[used])
+            if self.trace is not None:
+                self.trace.renumber(live)
             self.rows = len(live)
         # Looking again costs as much as there are slots: so many rows must have come before.
         self.enough = self.rows + max(len(self.current) // 4, _SLACK)
@@ -113,7 +126,7 @@ class Versions:
         """All state as arrays and plain values."""
         columns = {name: column_state(column.view()) for name, column in self.columns.items()}
         state = {name: getattr(self, name).copy() for name in _STATE}
-        return {"columns": columns, "rows": self.rows, **state}
+        return {"columns": columns, "rows": self.rows, **state, "trace": None if self.trace is None else self.trace.snapshot()}
 
     def restore(self, state: Mapping[str, Any]) -> None:
         """Take over what ``snapshot`` gave."""
@@ -122,6 +135,8 @@ class Versions:
             self.columns[name].append(column_from(state["columns"][name]))
         for name in _STATE:
             setattr(self, name, state[name].copy())
+        if self.trace is not None and state["trace"] is not None:
+            self.trace.restore(state["trace"])
         self.rows = self.enough = state["rows"]
 
     def evictable(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:

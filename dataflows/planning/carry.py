@@ -101,8 +101,8 @@ def _before(application: Application, stage: Stage, step: Step, stream: str, nee
         needed.discard(step.column)
         needed |= step.expression.reads
     elif isinstance(step, Lookup) and step.stream == stream:
-        needed -= {f"{step.join.name}.{column}" for column in step.columns}
-        needed |= set(step.join.on)
+        needed -= set(map(step.join.column, step.columns))
+        needed |= step.reads
     elif isinstance(step, Wave | Scoring):
         _before_facts(stage, step, stream, needed)
     elif isinstance(step, Rollup) and (step.of, step.by.fields) == (stream, stage.fields[stream]):
@@ -169,7 +169,7 @@ def _wanted(
             needed.discard(step.column)
             needed |= step.expression.reads
         elif isinstance(step, Lookup):
-            needed |= set(step.join.on)
+            needed |= step.reads
     needed |= {stream.time} | ({stream.id} if stream.dedup and stream.id else set())
     if stream.where is not None:
         needed |= stream.where.reads

@@ -102,6 +102,8 @@ def _steps(step: Step) -> list[str]:
         case Derive():
             return [f"derive {step.column.replace('pattern:', 'truth of ')} = {step.expression.text}"]
         case Lookup():
+            if step.join.compares:
+                return [f"changed({', '.join(step.columns)}): against the row of {step.join.table} before the same change"]
             return [f"join {step.join.name}: {step.join.table} on {', '.join(step.join.on)} ({', '.join(step.columns)})"]
         case Wave():
             return [f"feature {_feature(fact)}" for fact in step.features]

@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dataflows.planning.steps import Derive, Lookup, Storming, Suppression, flags_before_storm, hits_of
-from models.application.resolved import Application, Feature, Pattern, Rollup, Score, Stream
+from models.application.resolved import Application, Feature, Join, Pattern, Rollup, Score, Stream
 from models.application.steps import Arm, Until
 from models.application.stepscope import PREFIX, look_back
 from models.expressions.expression import Expression
 
 _FACT = re.compile(r"(\w+)\[([^\]]*)\](?:\.(.+))?")
-_TRUTH = "pattern:"
+_TRUTH, _CHANGED = "pattern:", "changed("
 Lane = tuple[str, tuple[str, ...]]
 """A stream, and the fields by which its rows are keyed."""
 RAISED = "flag.kind"
@@ -185,7 +185,7 @@ class _Collector:
     def __init__(self, application: Application) -> None:
         self.application = application
         self.found: dict[tuple[str, str], Node] = {}
-        self.joined: dict[tuple[str, str], list[str]] = {}
+        self.joined: dict[tuple[str, Join], list[str]] = {}
         self.passed: dict[str, set[str]] = {}
         self.rollups: dict[str, Node] = {}
 
@@ -212,7 +212,7 @@ class _Collector:
 
     def nodes(self) -> list[Node]:
         """All nodes, each once."""
-        joins = [self._join_node(stream, name, columns) for (stream, name), columns in self.joined.items()]
+        joins = [self._join_node(stream, join, columns) for (stream, join), columns in self.joined.items()]
         return [*dict.fromkeys(self.found.values()), *joins, *self.rollups.values()]
 
     def _column(self, stream: Stream, column: str) -> None:
@@ -223,9 +223,16 @@ class _Collector:
             self._derive(stream, column, self.application.patterns[column.removeprefix(_TRUTH)].when)
         elif found := _FACT.fullmatch(column):
             self._fact(stream, column, found[1], tuple(found[2].split(",")) if found[2] else ())
-        elif name in stream.joins and rest not in self.joined.setdefault((stream.name, name), []):
-            self.joined[stream.name, name].append(rest)
-            self.need(stream, stream.joins[name].on)
+        elif column.startswith(_CHANGED) and stream.compared is not None:
+            self._join(stream, stream.compared, column[len(_CHANGED) : -1])
+        elif name in stream.joins:
+            self._join(stream, stream.joins[name], rest)
+
+    def _join(self, stream: Stream, join: Join, column: str) -> None:
+        columns = self.joined.setdefault((stream.name, join), [])
+        if column not in columns:
+            columns.append(column)
+            self.need(stream, join.on)
 
     def _derive(self, stream: Stream, column: str, expression: Expression) -> None:
         step = Derive(stream.name, column, expression)
@@ -241,12 +248,11 @@ class _Collector:
         self.rollups[rollup.name] = Node(rollup.name, rollup.name, frozenset(), gives, rollup, key, (feed,))
         self.need(of, needed)
 
-    def _join_node(self, stream: str, name: str, columns: list[str]) -> Node:
-        join = self.application.stream(stream).joins[name]
+    def _join_node(self, stream: str, join: Join, columns: list[str]) -> Node:
         table = self.application.tables[join.table]
         key = None if table.static else Key(table.key, join.on)
-        gives = frozenset(f"{name}.{column}" for column in columns)
-        return Node(stream, f"join {name}", frozenset(join.on), gives, Lookup(stream, join, tuple(columns)), key)
+        step = Lookup(stream, join, tuple(columns))
+        return Node(stream, f"join {join.name}", frozenset(join.on), frozenset(map(join.column, columns)), step, key)
 
     def _fact(self, stream: Stream, column: str, name: str, fields: tuple[str, ...]) -> None:
         fact = self.application.features.get(name) or self.application.scores[name]

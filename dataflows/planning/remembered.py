@@ -32,7 +32,7 @@ def _tables(plan: Plan, stage: Stage) -> Iterator[dict[str, str]]:
     joins: dict[str, list[str]] = {}
     for step in stage.steps:
         if isinstance(step, Lookup) and not plan.application.tables[step.join.table].static:
-            joins.setdefault(step.join.table, []).append(step.join.name)
+            joins.setdefault(step.join.table, []).append(step.join.name or "changed()")
     for table, names in joins.items():
         yield _part(f"the row of {table}, and older ones that events may still need", "it is deleted", sorted(set(names)))
 

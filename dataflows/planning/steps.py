@@ -39,6 +39,11 @@ class Lookup:
     join: Join
     columns: tuple[str, ...]
 
+    @property
+    def reads(self) -> frozenset[str]:
+        """What a row must have for it: the key's fields, and of a comparison what is compared."""
+        return frozenset([*self.join.on, *([*self.columns, "op"] if self.join.compares else [])])
+
 
 @dataclass(frozen=True, slots=True)
 class Wave:

@@ -11,6 +11,7 @@ from dataflows.batches.batch import Batch
 from dataflows.operators.keys import KeyTable
 from dataflows.operators.reorder import Chunk, Part, merged
 from dataflows.operators.sequences.rows import LaneRows
+from dataflows.operators.trace import record_of
 from dataflows.planning.steps import Stage
 from dataflows.stages.items import HASH, KEY
 from models.application.resolved import Feature, Score
@@ -100,6 +101,10 @@ class ChunkRows:
         """Where a lane's rows are among all rows; int64[m]."""
         at = self.parts[lane].at
         return np.arange(self.n) if at is None else at
+
+    def records(self, lane: int) -> NDArray[np.int64]:
+        """Where the records of a lane's rows lie in their input; int64[m]."""
+        return record_of(self.parts[lane].batch.partition, self.parts[lane].batch.offset)
 
     def give(self, name: str, streams: Iterable[str], found: Mapping[str, Column], fields: Sequence[str]) -> None:
         """Put a feature's or score's columns, which are of all rows, into the lanes of the streams that read it."""

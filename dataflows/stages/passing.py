@@ -9,9 +9,11 @@ import numpy as np
 
 from dataflows.operators.reorder import Chunk
 from dataflows.operators.rollup import Rows
-from dataflows.operators.versions import Versions
+from dataflows.operators.trace import NOT_TRACED
+from dataflows.operators.versions import SNAPSHOT, Versions
 from dataflows.planning.steps import Derive, Lookup, Scoring, Storming, Suppression, Wave
 from dataflows.stages.chunkrows import ChunkRows
+from dataflows.stages.comparing import Compared
 from dataflows.stages.items import CHANGE, DIGEST, VERSION, Outcome
 from dataflows.stages.raising import Raising
 from dataflows.stages.shardstate import ShardState
@@ -71,10 +73,21 @@ class _Pass:
             kind, partition = columns[CHANGE].values, rows.parts[lane].batch.partition
             changes = (rows.places(lane), rows.slots[lane], columns[VERSION].values, kind, columns[DIGEST].values, partition)
         reads = [(rows.places(lane), rows.slots[lane]) for lane in (rows.primary[step.stream] for step in lookups)]
-        for step, references in zip(lookups, versions.apply(changes, columns, reads), strict=True):
-            target = rows.columns[rows.primary[step.stream]]
+        records = None
+        if versions.trace is not None and lane in rows.parts:
+            # A late change takes effect after the event of its record; a snapshot's row is nobody's change.
+            first = (rows.time[changes[0]] <= changes[2]) & (changes[3] & 3 != SNAPSHOT)
+            records = np.where(first, rows.records(lane), NOT_TRACED)
+        for step, references in zip(lookups, versions.apply(changes, columns, reads, records), strict=True):
+            found = rows.primary[step.stream]
+            if step.join.compares:
+                compared = Compared(versions, rows.records(found), references, rows.columns[found]["op"])
+                rows.columns[found].update({step.join.column(n): compared.column(n, rows.columns[found][n]) for n in step.columns})
+                continue
             for name in step.columns:
-                target[f"{step.join.name}.{name}"] = versions.read(name, references)
+                rows.columns[found][step.join.column(name)] = versions.read(name, references)
+        if versions.trace is not None:
+            versions.trace.forget(int(rows.time[-1]))
         versions.compact()
 
     def _derive(self, step: Derive) -> None:

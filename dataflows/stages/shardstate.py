@@ -27,6 +27,7 @@ from dataflows.operators.zscore import ZScores
 from dataflows.planning.deadlines import deadline_reads
 from dataflows.planning.needs import pattern_needs
 from dataflows.planning.steps import (
+    Lookup,
     Plan,
     Scoring,
     Stage,
@@ -102,13 +103,13 @@ class ShardState:
             for step in stage.steps if isinstance(step, Pattern | Suppression)
         }  # fmt: skip
         self.reads_at_deadlines = {id(step): deadline_reads(stage, step) for step in stage.steps if isinstance(step, Wave)}
-        self.tables = {
-            lane.source: Versions({
-                name: spec.type for name, spec in application.tables[lane.source].fields.items()
-                if name in plan.columns[stage.index, index]
-            }, {name: place for place, name in enumerate(application.tables[lane.source].fields)})
-            for index, lane in enumerate(stage.lanes) if lane.table
-        }  # fmt: skip
+        self.tables = {lane.source: self._versions(index, lane.source) for index, lane in enumerate(stage.lanes) if lane.table}
+
+    def _versions(self, lane: int, table: str) -> Versions:
+        fields, wanted = self.plan.application.tables[table].fields, self.plan.columns[self.stage.index, lane]
+        lookups = [step for step in self.stage.steps if isinstance(step, Lookup) and step.join.table == table]
+        types = {name: spec.type for name, spec in fields.items() if name in wanted}
+        return Versions(types, {n: at for at, n in enumerate(fields)}, traced=any(step.join.compares for step in lookups))
 
     def _machine(self, pattern: Pattern) -> Machine:
         if pattern.sequence is not None:

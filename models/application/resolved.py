@@ -71,11 +71,20 @@ class FieldSpec:
 
 @dataclass(frozen=True, slots=True)
 class Join:
-    """Columns of a table read as of the event's time; ``on`` is a column of the row (a field, derived, or ``join.column``)."""
+    """Columns of a table read as of the event's time; ``on`` is a column of the row (a field, derived, or ``join.column``).
+
+    compares: fields of a stream of changes whose values are compared with those of the row that the table held before the same
+    change; empty for a join that gives the table's columns.
+    """
 
     name: str
     table: str
     on: tuple[str, ...]
+    compares: tuple[str, ...] = ()
+
+    def column(self, name: str) -> str:
+        """What a row calls a column of the table."""
+        return f"changed({name})" if self.compares else f"{self.name}.{name}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +93,8 @@ class Stream:
 
     pattern: the pattern whose flags these are (None: events come in from outside); its fields are those of the completing
     event (declared, derived, joined) and ``flag.severity``, ``flag.kind``, ``flag.steps``; shown: fields that evidence shows
-    beside those of the event's own row; rollup: the rollup whose rows these are.
+    beside those of the event's own row; rollup: the rollup whose rows these are; compared: the table that says what a change
+    changed, where images before do not.
     """
 
     name: str
@@ -104,6 +114,7 @@ class Stream:
     snapshot: bool = False
     key: tuple[str, ...] = ()
     joins: Mapping[str, Join] = field(default_factory=dict)
+    compared: Join | None = None
     derive: Mapping[str, Expression] = field(default_factory=dict)
     idle_after: int = 1_000_000
     position: Position | None = None

@@ -17,7 +17,8 @@ Fact = Feature | Score
 class RowScope:
     """Names in an expression over rows of one stream.
 
-    fact: gives a feature or score by name, or None; by: the entity of the pattern that reads (its role is the default).
+    fact: gives a feature or score by name, or None; by: the entity of the pattern that reads (its role is the default); alone: no
+    table is read yet.
     """
 
     stream: Stream
@@ -28,6 +29,7 @@ class RowScope:
     fact_names: Iterable[str] = ()
     patterns: frozenset[str] = frozenset()
     by: By | None = None
+    alone: bool = False
     event_reads: set[tuple[str, str]] = field(default_factory=set)
 
     def lookup(self, parts: tuple[str, ...], role: tuple[str, ...] | None) -> Symbol | Unknown:
@@ -74,6 +76,7 @@ class RowScope:
             return {f"feature {parts[0]}": self._fact(parts, role) if (why := self._no_role(parts[0], role)) is None else why}
         return {
             f"field {name}": self._field(name),
+            f"comparison {name}": self._compared(name),
             f"derived field {name}": Symbol(name, self.derived[name]) if name in self.derived else None,
             f"join {parts[0]}": self._join(parts),
             f"feature or score {parts[0]}": self._fact(parts, None),
@@ -86,6 +89,15 @@ class RowScope:
         if spec is None and before == "before" and field in self.stream.fields and self.stream.format == "debezium":
             return Unknown(f"{name!r} needs whole images: expected before: full at stream {self.stream.name!r}")
         return None if spec is None else Symbol(name, spec.type)
+
+    def _compared(self, name: str) -> Symbol | Unknown | None:
+        join = self.stream.compared
+        if join is None or not name.startswith("changed(") or name[8:-1] not in join.compares:
+            return None
+        if self.alone:
+            cure = "use it in a pattern, or declare before: full"
+            return Unknown(f"{name} compares with table {join.table!r} here, which where comes before: {cure}")
+        return Symbol(name, Type(BOOL.kind, optional=True))
 
     def _join(self, parts: tuple[str, ...]) -> Symbol | None:
         join = self.stream.joins.get(parts[0]) if len(parts) == 2 else None

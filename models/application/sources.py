@@ -77,8 +77,10 @@ def _stream(reader: Reader, name: str, place: int, entry: Node, tables: dict[str
     format_ = _format(reader, values.get("format"), source)
     fields = _fields(reader, values.get("fields"), entry)
     whole_before = reader.choice(values.get("before"), "before", ("full",), "") == "full"
+    compared = None
     if format_ == "debezium":
-        fields = {**fields, **_change_fields(fields, whole_before=whole_before)}
+        compared = None if whole_before or "time" in values else _compared(source, fields, tables)
+        fields = {**fields, **_change_fields(fields, whole_before=whole_before, elsewhere=compared)}
     if format_ == "cloudevents":
         fields = _event_fields(fields, timed="time" not in values)
     time = reader.text(values.get("time"), "time") or {"debezium": "__time", "cloudevents": "ce.time"}.get(format_, "")
@@ -108,10 +110,10 @@ def _stream(reader: Reader, name: str, place: int, entry: Node, tables: dict[str
         correlation=_correlation(reader, values.get("correlation"), fields),
         before_full=whole_before,
         snapshot=reader.choice(values.get("snapshot"), "snapshot", ("include",), "") == "include",
-        key=_key_of_changes(format_, source, fields, tables),
+        key=_key_of_changes(format_, source, fields, tables), compared=compared,
         joins=_joins(reader, values.get("join"), tables), **_live(reader, values), position=entry.position,
     )  # fmt: skip
-    scope = RowScope(base, reader.params)
+    scope = RowScope(base, reader.params, alone=True)
     condition = reader.expression(values["where"], scope, Kind.BOOL) if "where" in values else None
     whole = _with(base, where=condition, derive=_derived(reader, values.get("derive"), base, tables))
     _check_joins(reader, whole, tables, values.get("join"))
@@ -252,14 +254,34 @@ def _key_of_changes(
     return next((tuple(table.key) for table in feeding if set(table.key) <= fields.keys()), ())
 
 
-def _change_fields(fields: dict[str, FieldSpec], *, whole_before: bool) -> dict[str, FieldSpec]:
+def _compared(source: Input | None, fields: Mapping[str, FieldSpec], tables: dict[str, Table]) -> Join | None:
+    """The table that keeps the rows of the same records, and the fields that both declare alike; both by the changes' own time."""
+    for table in tables.values():
+        if source is not None and table.input == source and table.format == "debezium" and table.time is None:
+            alike = tuple(name for name, spec in fields.items() if name in table.fields and _alike(spec, table.fields[name]))
+            if set(table.key) <= set(alike):
+                return Join("", table.name, table.key, alike)
+    return None
+
+
+def _alike(one: FieldSpec, other: FieldSpec) -> bool:
+    return one.path == other.path and replace(one.type, optional=True) == replace(other.type, optional=True)
+
+
+def _change_fields(fields: dict[str, FieldSpec], *, whole_before: bool, elsewhere: Join | None) -> dict[str, FieldSpec]:
     """What a stream of changes has besides the row: op, what changed, and images before where they are whole."""
     extra = {"op": FieldSpec("op", STRING, ("__op",))}
     for name, spec in fields.items():
         if whole_before:
             extra[f"before.{name}"] = FieldSpec(f"before.{name}", replace(spec.type, optional=True), ("__before", *spec.path))
-        extra[f"changed({name})"] = FieldSpec(f"changed({name})", replace(BOOL, optional=True), ("__changed", name))
+        if elsewhere is None or name not in elsewhere.compares:
+            extra[f"changed({name})"] = changed_field(name)
     return extra
+
+
+def changed_field(name: str) -> FieldSpec:
+    """Whether a field changed, told by a change's own images."""
+    return FieldSpec(f"changed({name})", replace(BOOL, optional=True), ("__changed", name))
 
 
 def _fields(reader: Reader, node: Node | None, entry: Node) -> dict[str, FieldSpec]:

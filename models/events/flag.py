@@ -15,7 +15,7 @@ from models.events.hit import Hit
 from models.events.ids import canonical_json, flag_id, sequence, trace_parent
 from models.expressions.expression import Expression
 from models.expressions.text import time_text, to_json, to_text
-from models.values.types import Kind, Type
+from models.values.types import BOOL, Kind, Type
 
 Shows = Mapping[str, Callable[[Any], Any] | None]
 """By column: from a stored value to what JSON shows."""
@@ -258,7 +258,9 @@ def column_types(application: Application, stream: Stream) -> dict[str, Type]:
     types.update({name: expression.type for name, expression in stream.derive.items()})
     for join in stream.joins.values():
         table = application.tables[join.table]
-        types.update({f"{join.name}.{name}": spec.type for name, spec in table.fields.items()})
+        types.update({join.column(name): spec.type for name, spec in table.fields.items()})
+    if stream.compared is not None:
+        types.update({stream.compared.column(name): BOOL for name in stream.compared.compares})
     return types
 
 

@@ -91,10 +91,13 @@ class Work:
         self.topics = {reader.source: reader.place.topic for reader in readers}
         self.consumers = {topic: Given(CONNECTION, topic, "test", self.live) for topic, _ in logs.entries}
         alignment = Alignment()
-        self.parts: dict[str, RecordPart] = {}
+        places: dict[str, list[RecordReader]] = {}
         for reader in readers:
-            state = saved.parts.get(reader.place.name)
-            self.parts[reader.place.name] = RecordPart([reader], self.consumers[reader.place.topic], alignment, self.live, state)
+            places.setdefault(reader.place.name, []).append(reader)
+        self.parts = {
+            name: RecordPart(group, self.consumers[group[0].place.topic], alignment, self.live, saved.parts.get(name))
+            for name, group in places.items()
+        }  # fmt: skip
         self.fetched = {(part.consumer.topic, part.log.number): part.log.offset or 0 for part in self.parts.values()}
 
     def _places(self, source: KafkaInput) -> list[list[Place]]:
