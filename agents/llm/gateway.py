@@ -23,7 +23,10 @@ LONGEST_BODY = 1_000_000
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One request. ``sha`` is that of all that decides the answer; ``params``: seed, temperature and the like."""
+    """One request. ``sha`` is that of all that decides the answer; ``params``: seed, temperature and the like.
+
+    purpose: ask or repair; case: the ids of the flag and the responder, by which a recorded call is found.
+    """
 
     model: str
     messages: tuple[dict[str, str], ...]
@@ -32,6 +35,8 @@ class Request:
     most_in: int
     most_out: int
     sha: str
+    purpose: str = "ask"
+    case: tuple[str, str] = ("", "")
 
 
 class Gateway(Protocol):

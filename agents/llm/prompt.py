@@ -1,11 +1,10 @@
-"""Prompts: files with a version by hash, and the messages made of one and a flag's payload."""
+"""The messages made of a responder's prompt, its choices, and a flag's payload."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import orjson
@@ -32,22 +31,6 @@ _MOST_OUTPUT = 500
 _LEAST_OUTPUT = 100
 
 
-class PromptError(Exception):
-    """A prompt file that cannot be used; the text says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Prompt:
-    """A prompt file's text; ``sha`` is that of all that is the same for every case."""
-
-    text: str
-
-    @property
-    def sha(self) -> str:
-        """sha256 of the text and of what is put around it."""
-        return hashlib.sha256((self.text + _FRAME + _REPAIR).encode()).hexdigest()
-
-
 @dataclass(frozen=True, slots=True)
 class Composed:
     """Messages, the payload as they show it; ``most_in``: more tokens than they can be; ``most_out``: what an answer may take."""
@@ -58,25 +41,13 @@ class Composed:
     most_out: int
 
 
-def load_prompt(path: Path) -> Prompt:
-    """A prompt file.
-
-    Raises:
-        PromptError: if it cannot be read, is no UTF-8, or empty.
-    """
-    try:
-        text = path.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise PromptError(f"{path}: expected a prompt file; {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise PromptError(f"{path}: expected a prompt as UTF-8; found other bytes at offset {error.start}") from error
-    if not text:
-        raise PromptError(f"{path}: expected a prompt; the file is empty")
-    return Prompt(text)
+def prompt_sha(prompt: str) -> str:
+    """sha256 of a prompt and of all that is put around it in every call."""
+    return hashlib.sha256((prompt + _FRAME + _REPAIR).encode()).hexdigest()
 
 
 def compose(
-    prompt: Prompt, choices: Choices, payload: Payload, mark: str, tokens: int, talk: Sequence[Message] = ()
+    prompt: str, choices: Choices, payload: Payload, mark: str, tokens: int, talk: Sequence[Message] = ()
 ) -> Composed | Failure:
     """Messages for a case that take at most ``tokens`` with the answer; the oldest events go where they do not fit.
 
@@ -99,10 +70,10 @@ def repair(answer: str, problem: str) -> tuple[Message, Message]:
     return {"role": "assistant", "content": answer[:2000]}, {"role": "user", "content": _REPAIR.format(problem=problem)}
 
 
-def _system(prompt: Prompt, choices: Choices, mark: str) -> Message:
+def _system(prompt: str, choices: Choices, mark: str) -> Message:
     listed: dict[str, Any] = {"verdicts": list(choices.verdicts), "codes": list(choices.reason_codes)}
     frame = _FRAME.format(mark=mark, **{name: orjson.dumps(value).decode() for name, value in listed.items()})
-    return {"role": "system", "content": f"{prompt.text}\n{frame}"}
+    return {"role": "system", "content": f"{prompt.strip()}\n{frame}"}
 
 
 def _user(payload: Payload, mark: str) -> Message:
