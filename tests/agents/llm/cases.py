@@ -37,7 +37,7 @@ def money(nano: int, window: Any = "day") -> Limit:
 
 
 def make_tier(*limits: Limit, **given: Any) -> LlmTier:
-    budget = Budget(limits, given.pop("per_pattern", {}), given.pop("tokens_per_call", None), given.pop("timeout", 2_000_000))
+    budget = Budget(limits, given.pop("per_pattern", {}), given.pop("tokens_per_call", None), given.pop("timeout", 30_000_000))
     fields = tuple(FlagName(name, None) for name in given.pop("fields", ("amount", "country", "note", "holder")))
     defaults: dict[str, Any] = {
         "model": EnvText("small", HERE), "fallback": None, "url": None, "key": None, "prompt": Prompt("p.md", "Judge the case.", "sha"),

@@ -143,14 +143,23 @@ def test_one_repair_with_what_was_wrong(ledger: Ledger) -> None:
     assert "verdict: expected one of dismiss, block, escalate; found 'allow'" in talk[1]["content"]
 
 
-def test_hang_is_spent_and_falls_back(ledger: Ledger) -> None:
-    behaviour = in_turn(scripted.hang, scripted.drip, answering(completion(good())))
+def test_what_hangs_is_spent(ledger: Ledger) -> None:
     tier = make_tier(money(10**12), timeout=200_000)
-    (judged,), server = ask(ledger, behaviour, tier=tier, models=("small", "spare"))
+    (failure,), server = ask(ledger, in_turn(scripted.hang, scripted.drip), tier=tier)
+    assert isinstance(failure, Failure) and failure.kind == "timeout" and len(server.received) == 2
+    made = calls(ledger)
+    assert all(row["cost_nano"] == row["reserved_nano"] for row in made)
+    assert remaining(ledger)["takeover:money/day"] == 10**12 - sum(row["cost_nano"] for row in made)
+
+
+def test_falls_back(ledger: Ledger) -> None:
+    broken = answering({"error": {}}, 500)
+    tier = make_tier(money(10**12))
+    (judged,), server = ask(ledger, in_turn(broken, broken, answering(completion(good()))), tier=tier, models=("small", "spare"))
     assert judged.model == "spare" and len(server.received) == 3
     made = calls(ledger)
-    assert [(row["model"], row["outcome"]) for row in made] == [("small", "timeout"), ("small", "timeout"), ("spare", "ok")]
-    assert [row["cost_nano"] for row in made] == [made[0]["reserved_nano"], made[1]["reserved_nano"], 368_000]
+    assert [(row["model"], row["outcome"]) for row in made] == [("small", "unavailable"), ("small", "unavailable"), ("spare", "ok")]
+    assert made[2]["cost_nano"] == 368_000, "at the price of the model that answered"
     assert remaining(ledger)["takeover:money/day"] == 10**12 - sum(row["cost_nano"] for row in made)
 
 
