@@ -51,7 +51,7 @@ def add_flow(
     connection: Connection, flag_id: str, *, runmode: str = "live", deadline: int | None = AT + MINUTE, id_: str | None = None
 ) -> str:
     """A flow in stage llm; its id."""
-    id_ = id_ or f"flow-{next(_numbers)}"
+    id_ = id_ or f"flow-{next(_numbers):06d}"
     connection.execute(
         insert(flow).values(
             id=id_, runmode=runmode, flag_id=flag_id, responder="takeover", pattern="travel", subject="card_id/c1", stage="llm",
