@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from dataflows.batches.batch import AFTER_ALL
 from dataflows.connectors.csvfiles import csv_blocks
 from dataflows.connectors.files import KEPT, LONGEST, Block, Mark, behind, line_blocks, partitions_of
-from dataflows.connectors.kafka.registry import Registries
-from dataflows.connectors.typed import parquet_blocks
+from dataflows.connectors.kafka.registries import Registries
 from dataflows.decoding.avro import Ask, AvroDecoder
 from dataflows.decoding.changereading import change_rules
 from dataflows.decoding.cloudevents import CloudEventsDecoder
@@ -153,6 +152,8 @@ def decoded_blocks(
 ) -> Iterator[tuple[Block, Decoded]]:
     """Blocks of a partition's files from a mark on, decoded."""
     if source.format == "parquet":
+        from dataflows.connectors.typed import parquet_blocks  # with it come PyArrow's readers, a tenth of a second
+
         yield from parquet_blocks(paths, source.fields, wanted, mark)
         return
     decoder = decoder_of(source, wanted, first)

@@ -7,7 +7,6 @@ from typing import Any
 
 from dataflows.batches.held import PlainChunk
 from dataflows.connectors.kafka.records import RecordChunk
-from dataflows.connectors.typed import FrameChunk
 from dataflows.decoding.avro import AvroChunk
 from dataflows.decoding.changereading import change_reader
 from dataflows.decoding.cloudevents import EventChunk, EventReader
@@ -33,6 +32,8 @@ def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:
         case "plain":
             return PlainChunk(state["rows"])
         case "arrow":
+            from dataflows.connectors.typed import FrameChunk
+
             return FrameChunk.restored(state, source.fields)
         case "avro":
             return AvroChunk.restored(state, source.fields)

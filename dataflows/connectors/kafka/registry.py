@@ -1,4 +1,4 @@
-"""Schema registries, by connection: asked once for each schema. What they are told and answer is never printed but for reasons."""
+"""One schema registry, asked once for each schema. What it is told and answers is never printed but for reasons."""
 
 from __future__ import annotations
 
@@ -9,28 +9,9 @@ from urllib.parse import urlsplit
 from confluent_kafka.schema_registry import Schema, SchemaRegistryClient, SchemaRegistryError
 
 from dataflows.connectors.kafka.reasons import KafkaProblem
-from dataflows.decoding.avro import Ask, Texts, problem_of
+from dataflows.decoding.avro import Texts, problem_of
 
 _NUMBERS = frozenset({"timeout", "cache.capacity", "max.retries", "retries.wait.ms", "retries.max.wait.ms"})
-
-
-class Registries:
-    """The registries of an application's connections; ``settings``: those of the registry's client, by connection."""
-
-    def __init__(self, settings: Mapping[str, Mapping[str, str]]) -> None:
-        self.settings = settings
-        self.opened: dict[str, Registry] = {}
-
-    def of(self, connection: str) -> Ask:
-        """What gives the schemas of a connection's registry.
-
-        Raises:
-            KafkaProblem: when its settings are wrong.
-        """
-        name = connection or next(iter(self.settings), "")
-        if name not in self.opened:
-            self.opened[name] = Registry(name, self.settings.get(name, {}))
-        return self.opened[name].schema
 
 
 class Registry:
