@@ -7,6 +7,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -25,20 +27,29 @@ def run(folder: Path, *more: str) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True)
 
 
+@contextmanager
+def ended(running: subprocess.Popen[str]) -> Iterator[None]:
+    """Whatever happens meanwhile, the command does not outlive it."""
+    try:
+        yield
+    finally:
+        running.kill()
+
+
 @pytest.mark.parametrize("more", [(), ("--processes", "2")])
 def test_sigterm_drains_and_exits_0(more: tuple[str, ...], broker: Broker, tmp_path: Path) -> None:
     """With one worker and with two: the open debounce is not fired, and the summary counts what was read."""
     topics = made(broker)
-    over_topics(tmp_path, broker, topics, QUICK)
+    over_topics(tmp_path, broker, topics, {**QUICK, "debounce: 20s": "debounce: 1h"})
     now = time.time_ns() // 1_000_000
     for partition in range(3):
         broker.send(topics["payments"], [payment(partition * 10 + at, f"c{partition}", now + at, 300) for at in range(4)], partition)
-    running = run(tmp_path, *more)
-    found = flags_in(broker, topics["flags"], 1 + 12 + 3, 60)
-    assert {flag["data"]["pattern"]["name"] for flag in found} == {"abroad", "often"}
-    running.send_signal(signal.SIGTERM)
-    _, told = running.communicate(timeout=60)
+    with run(tmp_path, *more) as running, ended(running):
+        found = flags_in(broker, topics["flags"], 1 + 12 + 3, 60)
+        running.send_signal(signal.SIGTERM)
+        _, told = running.communicate(timeout=60)
     assert running.returncode == 0, told
+    assert {flag["data"]["pattern"]["name"] for flag in found} == {"abroad", "often"}
     assert "12 rows in" in told
     assert len(flags_in(broker, topics["flags"])) == len(found)
 

@@ -75,7 +75,7 @@ def payment(number: int, card: str, time_: int, amount: float = 95) -> bytes:
 def test_flags_as_they_happen(broker: Broker, tmp_path: Path) -> None:
     """Two of three partitions and the table are silent: what they hold up is released when they announce; a drain fires nothing."""
     topics = made(broker)
-    with running(over_topics(tmp_path, broker, topics, QUICK)) as run:
+    with running(over_topics(tmp_path, broker, topics, {**QUICK, "debounce: 20s": "debounce: 1h"})) as run:
         now = time.time_ns() // 1_000_000
         broker.send(topics["payments"], [payment(number, "c1", now + number, 300) for number in range(4)])
         found = flags_in(broker, topics["flags"], 1 + 4 + 1)
