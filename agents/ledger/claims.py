@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, Table, and_, select, update
+from sqlalchemy import ColumnElement, Connection, Table, and_, select, update
 
 from agents.ledger.connect import POSTGRESQL, lease_now
 
@@ -27,7 +27,7 @@ def claim(
     most: int,
     where: ColumnElement[bool] | None = None,
     order: Sequence[ColumnElement[Any]] = (),
-) -> list[RowMapping]:
+) -> list[dict[str, Any]]:
     """At most ``most`` open rows that are due and nobody's, as they are after the claim.
 
     now, lease: microseconds; order: what comes first, by default lane, then due_at.
@@ -42,7 +42,7 @@ def claim(
     taken = update(table).where(key.in_(chosen.scalar_subquery())).values(
         owner=owner, fence=columns.fence + 1, lease_until=leases + lease
     )  # fmt: skip
-    rows = list(connection.execute(taken.returning(*columns)).mappings())
+    rows = [dict(row) for row in connection.execute(taken.returning(*columns)).mappings()]
     return sorted(rows, key=lambda row: (row["lane"], row["due_at"]))
 
 
@@ -68,11 +68,12 @@ def renew(connection: Connection, table: Table, row: Mapping[str, Any], *, now: 
     held(connection, table, row, lease_until=lease_now(connection, now) + lease)
 
 
-def take_over(connection: Connection, table: Table, key: str, *, owner: str) -> RowMapping | None:
+def take_over(connection: Connection, table: Table, key: str, *, owner: str) -> dict[str, Any] | None:
     """An open row from whoever has it, leased to nobody: what its holder does next is Lost. None: it is not open."""
     column = _key(table)
     taken = update(table).where(column == key, table.c.open).values(owner=owner, fence=table.c.fence + 1, lease_until=0)
-    return connection.execute(taken.returning(*table.c)).mappings().one_or_none()
+    row = connection.execute(taken.returning(*table.c)).mappings().one_or_none()
+    return None if row is None else dict(row)
 
 
 def _key(table: Table) -> Any:

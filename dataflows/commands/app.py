@@ -19,6 +19,7 @@ from dataflows.commands.generate import generate
 from dataflows.commands.init import init
 from dataflows.commands.match import match
 from dataflows.commands.plan import plan
+from dataflows.commands.respond import respond
 from dataflows.commands.run import run
 from dataflows.commands.schema import schema
 from dataflows.commands.status import status
@@ -34,7 +35,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for each in (init, check, plan, test, doctor, run, topics, status, match, features, why, schema, demo):
+for each in (init, check, plan, test, doctor, run, respond, topics, status, match, features, why, schema, demo):
     app.command()(each)
 app.add_typer(generate, name="generate")
 app.add_typer(flags, name="flags")

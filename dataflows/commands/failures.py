@@ -37,6 +37,7 @@ def report(error: BaseException) -> int:
 
 def _known(error: BaseException) -> str | None:
     """The message of an error that is the user's to mend, None for others."""
+    from agents.ledger.connect import LedgerError
     from dataflows.connectors.files import FileProblem
     from dataflows.connectors.kafka.reasons import KafkaProblem
     from dataflows.lines import BadLine
@@ -47,7 +48,7 @@ def _known(error: BaseException) -> str | None:
     from models.application.errors import ApplicationErrors
     from models.values.packed import UnknownState
 
-    known = (UserError, BadLine, FileProblem, KafkaProblem, UnknownState, TooManyDead, ApplicationErrors, WorkerFailed,
+    known = (UserError, LedgerError, BadLine, FileProblem, KafkaProblem, UnknownState, TooManyDead, ApplicationErrors, WorkerFailed,
              StateProblem, NothingLeft, PromiseBroken)  # fmt: skip
     if isinstance(error, known):
         return str(error)

@@ -85,7 +85,7 @@ def load(
             registries={name: found for name, found in settings(reader.connections, REGISTRY).items() if found},
         )
     scope = FlagScope({}, lenient=True) if found is None else flag_scope(found, reader.params)
-    respond = read_respond(reader, values, scope, tuple(patterns), text)
+    respond = read_respond(reader, values, scope, patterns, text)
     problems.raise_if_any()
     assert found is not None
     return replace(found, respond=respond)

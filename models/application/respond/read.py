@@ -9,6 +9,7 @@ from typing import Any
 
 from models.application.nodes import Node
 from models.application.reader import Reader
+from models.application.resolved import Pattern
 from models.application.respond.budgets import BudgetReader, prices, retention
 from models.application.respond.endpoints import endpoints, teams
 from models.application.respond.flagscope import FlagName, FlagScope
@@ -24,7 +25,7 @@ REGISTRY = "models"
 
 
 def read_respond(
-    reader: Reader, values: Mapping[str, Node], scope: FlagScope, patterns: tuple[str, ...], text: str
+    reader: Reader, values: Mapping[str, Node], scope: FlagScope, patterns: Mapping[str, Pattern], text: str
 ) -> Respond | None:
     """How flags are answered; None where the file does not say. ``text``: the resolved application, without secrets."""
     known_endpoints = endpoints(reader, values.get("endpoints"))
@@ -33,7 +34,7 @@ def read_respond(
     if node is None:
         return None
     given = reader.section(node, "respond")
-    budgets = BudgetReader(reader, patterns)
+    budgets = BudgetReader(reader, tuple(patterns))
     tiers = TierReader(reader, scope, known_teams, budgets)
     responders = ResponderReader(reader, tiers, known_teams, known_endpoints).all(given.get("responders"))
     if node.is_map and not responders:
@@ -47,6 +48,7 @@ def read_respond(
     return Respond(
         routes, _inhibit(reader, given.get("inhibit"), scope), responders, budget, priced, budgets.currency,
         retention(reader, given.get("retention")), known_teams, known_endpoints, registry, _version(reader, text, responders),
+        patterns, scope, reader.facts,
     )  # fmt: skip
 
 

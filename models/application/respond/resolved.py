@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from models.application.resolved import Position
+from models.application.resolved import Pattern, Position
 from models.application.respond.environment import EnvText
-from models.application.respond.flagscope import FlagName
+from models.application.respond.flagscope import FlagName, FlagScope
 from models.expressions.expression import Expression
-from models.expressions.facts import Calendar
+from models.expressions.facts import Calendar, Facts
 
 ESCALATE = "escalate"
 DEFAULT = "default"
@@ -236,7 +236,7 @@ class Retention:
 
 @dataclass(frozen=True, slots=True)
 class Respond:
-    """The whole section. ``version``: sha256[:12] of all that decides: sections, prompts, lists."""
+    """The whole section. ``version``: sha256[:12] of all that decides; ``scope`` and ``facts``: for conditions given later."""
 
     routes: tuple[Route, ...]
     inhibit: tuple[Inhibit, ...]
@@ -249,3 +249,6 @@ class Respond:
     endpoints: Mapping[str, Endpoint]
     registry: str
     version: str
+    patterns: Mapping[str, Pattern] = field(repr=False, default_factory=dict)
+    scope: FlagScope = field(repr=False, default_factory=lambda: FlagScope({}))
+    facts: Facts = field(repr=False, default_factory=Facts)

@@ -1,0 +1,104 @@
+"""Putting a responder together from options, and what it says at its end."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import typer
+
+from agents.flows.pump import Pump
+from agents.inbox.files import FileInput, identity
+from agents.inbox.intake import Intake, next_offset
+from agents.inbox.plan import Planner
+from agents.ledger.clock import SystemClock
+from agents.ledger.ledger import Ledger
+from agents.policy import Policy, policy_of
+from agents.reports import decisions_of, tally
+from agents.service import Service, Worker, process_name
+from agents.tiers.no_model import NoModel
+from dataflows.commands.failures import UserError
+from models.application.load import load
+from models.application.resolved import Application
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line says."""
+
+    application: Path
+    flags: Path | None
+    once: bool
+    ledger: str | None
+    replay: bool
+    params: Mapping[str, str]
+    overlays: tuple[Path, ...]
+    lease: float
+
+
+@contextmanager
+def opened(options: Options) -> Iterator[tuple[Service, FileInput]]:
+    """A service and its input; both are let go of at the end.
+
+    Raises:
+        UserError: for an application without responders, or flags that cannot be read.
+    """
+    application = load(options.application, overlays=options.overlays, params=options.params)
+    policy = policy_of(application)
+    if policy is None:
+        raise UserError(f"{options.application}: expected a section respond with responders; found none")
+    ledger = Ledger(options.ledger or str(options.application.parent / "ledger.db"))
+    try:
+        clock = SystemClock()
+        runmode = f"backtest:{datetime.now(UTC):%Y%m%dT%H%M%S%f}" if options.replay else None
+        service = Service(ledger, policy, clock, Intake(ledger, Planner(policy), clock, runmode), _workers(ledger, policy, options))
+        source = _input(application, options, ledger, runmode)
+        try:
+            yield service, source
+        finally:
+            source.close()
+    finally:
+        ledger.close()
+
+
+def summary(service: Service, seconds: float, decisions: Path | None, *, as_json: bool) -> None:
+    """Say what became of the flags, by tier and verdict; write all decisions where that is wanted."""
+    runmode, name = service.intake.runmode or "live", service.policy.application
+    if decisions is not None:
+        decisions.parent.mkdir(parents=True, exist_ok=True)
+        part = decisions.with_name(decisions.name + ".part")
+        with part.open("w", encoding="utf-8") as file:
+            service.ledger.look(lambda c: [file.write(line + "\n") for line in decisions_of(c, runmode, name)])
+        part.replace(decisions)
+    found = service.ledger.look(lambda c: tally(c, runmode))
+    if as_json:
+        typer.echo(json.dumps({"taken": {n: getattr(service.taken, n) for n in service.taken.__slots__}, **found}))
+        return
+    taken = service.taken
+    typer.echo(f"{taken.flags} flags in {seconds:.1f} s, {taken.repeated} known before, {taken.dead} dead letters", err=True)
+    for row in found["decisions"]:
+        typer.echo(f"  {row['count']:>8}  {row['verdict']:<12} {row['tier']}", err=True)
+    for row in found["open"]:
+        typer.echo(f"  {row['count']:>8}  open         {row['stage']}", err=True)
+
+
+def _workers(ledger: Ledger, policy: Policy, options: Options) -> list[Worker]:
+    owner = process_name()
+    return [Pump(ledger, policy, SystemClock(), owner, NoModel(policy), int(options.lease * 1_000_000))]
+
+
+def _input(application: Application, options: Options, ledger: Ledger, runmode: str | None) -> FileInput:
+    path = options.flags
+    if path is None:
+        path = Path(application.outputs.to) if isinstance(application.outputs.to, str) else None
+    if path is None:
+        raise UserError(f"{options.application}: expected --flags FILE, or flags.to; found neither")
+    try:
+        known = ledger.look(lambda c: next_offset(c, runmode or "live", identity(path), 0))
+        return FileInput(path, known or 0, whole=options.once)
+    except OSError as error:
+        raise UserError(f"--flags: {path}: cannot be read: {error.strerror or error}") from None
