@@ -13,7 +13,8 @@ class Message:
 
     key: the effect's, equal on every attempt; action: what is asked for (a verdict, or the name of the compensation);
     decision: as contracts say, {} while there is none; flag: the structured CloudEvent, {} once erased; undoes: key of the effect
-    that this takes back; task: an open question (id, level, due, link), {} where there is none; time: microseconds.
+    that this takes back; task: an open question (id, level, due, link), {} where there is none; time: microseconds;
+    opened: the severity with which the flag's episode began, where another flag began it.
     """
 
     key: str
@@ -24,6 +25,7 @@ class Message:
     undoes: str = ""
     task: Mapping[str, Any] = field(default_factory=dict)
     traceparent: str = ""
+    opened: str = ""
 
     @property
     def pattern(self) -> Mapping[str, Any]:

@@ -79,6 +79,7 @@ def receiving(answer: Callable[[Received], Answer] | None = None, tls: ssl.SSLCo
 
     class Quiet(ThreadingHTTPServer):
         daemon_threads = True
+        request_queue_size = 128
 
         def handle_error(self, request: object, client_address: object) -> None:
             pass

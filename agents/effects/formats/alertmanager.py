@@ -31,7 +31,7 @@ def _labels(message: Message) -> dict[str, str]:
     """Equal for the flag that opens an episode and the one that clears it; the pattern's own labels may not replace ours."""
     given = {_NOT_IN_NAMES.sub("_", name): str(value) for name, value in dict(message.pattern.get("labels") or {}).items()}
     ours = {
-        "alertname": str(message.pattern.get("name") or "tocsin"), "severity": message.severity,
+        "alertname": str(message.pattern.get("name") or "tocsin"), "severity": message.opened or message.severity,
         "subject": str(message.flag.get("subject") or ""), "dedupkey": message.dedup_key, "source": "tocsin",
     }  # fmt: skip
     return {name: value for name, value in {**given, **ours}.items() if value}

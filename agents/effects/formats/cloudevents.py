@@ -14,7 +14,7 @@ from models.expressions.text import time_text
 
 def event(message: Message) -> dict[str, Any]:
     """The event; its id is the effect's key, so that source and id are unique for each thing that is to be done once."""
-    kind = "task" if message.task else "compensation" if message.undoes else "decision"
+    kind = "task" if message.task else "compensation" if message.undoes else "action"
     flag = message.flag
     found: dict[str, Any] = {
         "specversion": "1.0",

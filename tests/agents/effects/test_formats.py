@@ -24,7 +24,7 @@ def test_cloudevents_hold_decision_and_flag_under_the_effect_s_key() -> None:
     assert rendered.content_type == "application/cloudevents+json; charset=UTF-8"
     assert (found["id"], found["type"], found["source"], found["subject"]) == (
         "5f0e",
-        "tocsin.decision.v1",
+        "tocsin.action.v1",
         "/tocsin/card-fraud/takeover",
         "card/c-1",
     )
