@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
@@ -28,6 +28,7 @@ from dataflows.runtime.panics import without_panics
 from dataflows.runtime.sinks import Sinks
 from dataflows.runtime.source import Keeping, file_name
 from dataflows.runtime.topology import Topology
+from dataflows.runtime.workers import all_ended, failure_of
 from dataflows.stages.settling import settling_of, whole_from
 from dataflows.state.directory import StateDirectory, StateProblem, opened, recovery_of
 from dataflows.state.moved import keys_moved
@@ -50,10 +51,6 @@ class NothingLeft(Exception):
 
     def __init__(self, path: Path) -> None:
         super().__init__(f"{path}: the saved run has read all of its input: nothing is left to do. Use another --state to run anew")
-
-
-class WorkerFailed(Exception):
-    """A worker process ended in an error; its own message says why."""
 
 
 Counting = Callable[[], Counts]
@@ -116,6 +113,7 @@ def run_processes(job: Job, processes: int, arguments: list[str]) -> Counts:
 
     Raises:
         StateProblem: when the state directory cannot be used.
+        WorkerFailed: when a worker process fails.
     """
     addresses = ";".join(f"127.0.0.1:{port}" for port in _free_ports(processes))
     with tempfile.TemporaryDirectory(prefix="tocsin-") as name, _opened(job) as state:
@@ -128,13 +126,13 @@ def run_processes(job: Job, processes: int, arguments: list[str]) -> Counts:
         try:
             if job.watch is not None:
                 job.watch(lambda: _counts_in(folder))
-            codes = _ended(workers, job)
+            codes = all_ended(workers, job.stopping)
         finally:
             for worker in workers:
                 worker.kill()
                 worker.wait()
         if any(codes):
-            raise WorkerFailed(_first_error(folder, processes))
+            raise failure_of(codes, folder)
         _finish(job, _sinks(job, folder), state)
         return _counts_in(folder)
 
@@ -299,20 +297,6 @@ def _cause(error: BaseException) -> BaseException | None:
     return error
 
 
-def _ended(workers: Sequence[subprocess.Popen[bytes]], job: Job) -> list[int]:
-    """The workers' exit codes once all have ended. When the run is to stop each is told once: a second signal ends it at once."""
-    told = False
-    for worker in workers:
-        while worker.poll() is None:
-            if not told and job.stopping():
-                told = True
-                for each in workers:
-                    each.terminate()
-            with suppress(subprocess.TimeoutExpired):
-                worker.wait(0.2)
-    return [worker.returncode for worker in workers]
-
-
 def _start(
     arguments: list[str], number: int, addresses: str, folder: Path, job: Job, locks: Sequence[int]
 ) -> subprocess.Popen[bytes]:
@@ -335,13 +319,6 @@ def _signals_wait() -> Iterator[None]:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-def _first_error(folder: Path, processes: int) -> str:
-    """The message of the worker that failed on its own: the others only lost their peer."""
-    texts = [(folder / f"{number}.err").read_text(errors="replace").strip() for number in range(processes)]
-    own = [text for text in texts if text and "another worker process ended first" not in text]
-    return (own or [text for text in texts if text] or ["a worker process ended without a message"])[0]
 
 
 def _free_ports(count: int) -> list[int]:

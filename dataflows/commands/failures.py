@@ -9,8 +9,6 @@ WRONG_INPUT, USAGE, OUTSIDE, INTERRUPTED = 1, 2, 3, 130
 """Exit codes: the user's file or data is wrong; wrong usage; an outside system failed; interrupted."""
 
 
-LOST_PEER = "another worker process ended first"
-
 
 class UserError(Exception):
     """Something that the user can mend; its text is all that they need to see."""
@@ -25,6 +23,8 @@ def report(error: BaseException) -> int:
         print(known, file=sys.stderr)
         return int(getattr(error, "code", WRONG_INPUT))
     if type(error).__name__ == "PanicException":
+        from dataflows.runtime.workers import LOST_PEER
+
         print(LOST_PEER, file=sys.stderr)
         return OUTSIDE
     if isinstance(error, OSError):
@@ -43,7 +43,8 @@ def _known(error: BaseException) -> str | None:
     from dataflows.lines import BadLine
     from dataflows.reading.deadlimit import TooManyDead
     from dataflows.reading.promise import PromiseBroken
-    from dataflows.running import NothingLeft, WorkerFailed
+    from dataflows.running import NothingLeft
+    from dataflows.runtime.workers import WorkerFailed
     from dataflows.state.directory import StateProblem
     from models.application.errors import ApplicationErrors
     from models.values.packed import UnknownState

@@ -13,6 +13,7 @@ import typer
 
 from dataflows.commands.listening import Listen
 from dataflows.commands.options import Application, Inputs, Json, Overlays, Params, pairs
+from dataflows.commands.stop import DEADLINE, Deadline
 
 if TYPE_CHECKING:
     from dataflows.running import Job
@@ -31,6 +32,7 @@ def run(
         Path | None, typer.Option(envvar="TOCSIN_STATE", help="Save state here, and go on from what is saved.", metavar="DIR")
     ] = None,
     listen: Listen = None,
+    drain_deadline: Deadline = DEADLINE,
     strict: Annotated[bool, typer.Option("--strict", help="A key in two partitions against partitioned_by is an error.")] = False,
     as_json: Json = False,
     worker: Annotated[str | None, typer.Option(hidden=True)] = None,
@@ -51,7 +53,7 @@ def run(
         raise UserError("\n".join(refused))
     if processes > shards:
         raise UserError(f"expected at least as many shards as processes; found --shards {shards} and --processes {processes}")
-    stop = Stop()
+    stop = Stop(drain_deadline)
     live = live_of(loaded, from_, to, stop.asked)
     job = Job(loaded, shards, now, live=live, state=state, draining=stop.asked, clock=time.time, strict=strict)
     number = int(worker.partition("|")[0]) if worker is not None else 0
@@ -61,7 +63,7 @@ def run(
         if worker is not None:
             run_worker(job, worker)
             return
-        arguments = [str(application), "--shards", str(shards)]
+        arguments = [str(application), "--shards", str(shards), f"--drain-deadline={drain_deadline:g}"]
         arguments += [f"--param={text}" for text in param or []] + [f"--input={text}" for text in input or []]
         arguments += [f"--with={path}" for path in with_ or []]
         given = {"--from": from_, "--to": to, "--state": state, "--listen": listen}

@@ -13,8 +13,8 @@ import pytest
 
 from dataflows.commands.stop import Stop
 from dataflows.connectors.kafka.embedded import Broker
-from dataflows.connectors.kafka.live import Live
-from dataflows.running import Job, _ended, _signals_wait
+from dataflows.running import _signals_wait
+from dataflows.runtime.workers import all_ended
 from tests.kafka.read_back import flags_in
 from tests.kafka.shop import made, over_topics
 from tests.kafka.test_command import run
@@ -77,12 +77,11 @@ time.sleep(60)
 """
 
 
-def test_workers_are_told_to_stop_once(broker: Broker, tmp_path: Path) -> None:
+def test_workers_are_told_to_stop_once() -> None:
     """One that takes longer than its peers is not told again, which would end it at once; nor is one killed that only starts."""
-    job = Job(over_topics(tmp_path, broker, made(broker)), 1, lambda: "", live=Live(lambda: 0, lambda text: None), draining=lambda: True)
     with _signals_wait():
         workers = [subprocess.Popen([sys.executable, "-c", SLOW, *times]) for times in (("0", "0"), ("1", "0"), ("0", "1"))]
-    assert _ended(workers, job) == [0, 0, 0]
+    assert all_ended(workers, lambda: True) == [0, 0, 0]
 
 
 def test_a_second_signal_ends_at_once() -> None:
@@ -95,3 +94,24 @@ def test_a_second_signal_ends_at_once() -> None:
         assert stop.asked()
         assert [signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)] == [signal.SIG_DFL] * 2
     assert signal.getsignal(signal.SIGINT) == before
+
+
+def test_a_killed_worker_is_told_and_its_run_goes_on(broker: Broker, tmp_path: Path) -> None:
+    """Exit code 3 with who was killed; started again, the run loses nothing."""
+    topics = made(broker)
+    over_topics(tmp_path, broker, topics, {**QUICK, **HOUR})
+    now = time.time_ns() // 1_000_000
+    broker.send(topics["payments"], [payment(at, "c", now + at, 400) for at in range(3)])
+    state = ["--state", str(tmp_path / "state")]
+    running = run(tmp_path, "--processes", "2", *state)
+    flags_in(broker, topics["flags"], 1 + 3, 60)
+    workers = Path(f"/proc/{running.pid}/task/{running.pid}/children").read_text().split()
+    os.kill(int(workers[1]), signal.SIGKILL)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 3
+    assert "worker process 2 of 2 was killed (SIGKILL)" in told and "Traceback" not in told
+    again = run(tmp_path, "--to", "end", *state)
+    _, told = again.communicate(timeout=60)
+    assert again.returncode == 0, told
+    flags = {flag["id"]: flag["source"].rpartition("/")[2] for flag in flags_in(broker, topics["flags"])}
+    assert sorted(flags.values()) == ["abroad"] * 3 + ["burst"]

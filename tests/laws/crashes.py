@@ -24,11 +24,12 @@ from dataflows.engine import Engine
 from dataflows.planning.plan import plan
 from dataflows.reading.prelude import StaticTable
 from dataflows.reading.readers import file_readers, static_tables
-from dataflows.running import Job, WorkerFailed, run_here, run_processes
+from dataflows.running import Job, run_here, run_processes
 from dataflows.runtime import part
 from dataflows.runtime.source import Partition
 from dataflows.runtime.stage import Logic
 from dataflows.runtime.topology import reads_kafka, uses_kafka
+from dataflows.runtime.workers import WorkerFailed
 from models.application.load import load
 from models.application.resolved import Application
 
