@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 
+from agents.ledger.keyfile import KeyMissing, key_of
+
 VARIABLE = "TOCSIN_MASK_KEY"
-
-
-class SealError(Exception):
-    """A key that is none; the text says what is expected."""
 
 
 class Sealer:
@@ -23,7 +20,7 @@ class Sealer:
         try:
             self._fernet = MultiFernet([Fernet(key.strip()) for key in keys])
         except ValueError as error:
-            raise SealError(
+            raise KeyMissing(
                 f"{VARIABLE}: expected 32 bytes in URL-safe base64 (several: comma between); found something else"
             ) from error
 
@@ -32,15 +29,9 @@ class Sealer:
         """Keys of TOCSIN_MASK_KEY; without it that of a file, which is made (readable by its owner alone) if it is not there.
 
         Raises:
-            SealError: for a key that is none, or neither a variable nor a file.
+            KeyMissing: for a key that is none, or neither a variable nor a file.
         """
-        if environment.get(VARIABLE):
-            return cls(environment[VARIABLE].split(","))
-        if file is None:
-            raise SealError(f"{VARIABLE}: expected a key for mask maps, the same in every process; found none")
-        if not file.exists():
-            _create(file, Fernet.generate_key())
-        return cls([file.read_text().strip()])
+        return cls(key_of(environment, VARIABLE, file, lambda: Fernet.generate_key().decode()).split(","))
 
     def seal(self, tokens: Mapping[str, str]) -> bytes:
         """A map, encrypted."""
@@ -53,14 +44,3 @@ class Sealer:
         except InvalidToken:
             return None
         return found
-
-
-def _create(file: Path, key: bytes) -> None:
-    """Write a key unless another process was first."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return
-    with os.fdopen(handle, "wb") as out:
-        out.write(key)

@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from agents.ledger.keyfile import KeyMissing
 from agents.llm.cleaning import clean_text
 from agents.llm.masking import mask, unknown_tokens, unmask
 from agents.llm.personal import is_card, is_iban, personal
-from agents.llm.sealing import Sealer, SealError
+from agents.llm.sealing import Sealer
 from tests.agents.llm.flags import MARKS, card_number, flag, iban
 
 
@@ -114,7 +115,7 @@ def test_sealing(tmp_path: Path) -> None:
     rotated = Sealer.from_environment({"TOCSIN_MASK_KEY": f"{new}, {old}"}, None)
     assert rotated.open(sealed) == {"<NAME_1>": "Anna"}
     assert Sealer([new]).open(sealed) is None
-    with pytest.raises(SealError, match="TOCSIN_MASK_KEY: expected 32 bytes"):
+    with pytest.raises(KeyMissing, match="TOCSIN_MASK_KEY: expected 32 bytes"):
         Sealer(["short"])
-    with pytest.raises(SealError, match="found none"):
+    with pytest.raises(KeyMissing, match="found none"):
         Sealer.from_environment({}, None)

@@ -1,0 +1,1 @@
+"""Asking people: tasks, who has them, for how long, and their answers."""
