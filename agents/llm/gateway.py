@@ -42,8 +42,13 @@ class Request:
 class Gateway(Protocol):
     """Live or recorded."""
 
-    mode: str
-    endpoint: str
+    @property
+    def mode(self) -> str:
+        """Live or recorded."""
+
+    @property
+    def endpoint(self) -> str:
+        """The endpoint's address."""
 
     def refuses(self, model: str) -> Failure | None:
         """Why a model cannot be called now, without calling it."""
@@ -68,7 +73,11 @@ class LiveGateway:
     tokens_per_minute: int | None = None
     breakers: dict[str, Breaker] = field(default_factory=dict)
     limits: dict[str, Limits] = field(default_factory=dict)
-    mode: str = "live"
+
+    @property
+    def mode(self) -> str:
+        """See ``Gateway``."""
+        return "live"
 
     @property
     def endpoint(self) -> str:

@@ -23,7 +23,11 @@ class RecordedGateway:
 
     ledger: Ledger
     endpoint: str = ""
-    mode: str = "recorded"
+
+    @property
+    def mode(self) -> str:
+        """See ``Gateway``."""
+        return "recorded"
 
     def refuses(self, model: str) -> Failure | None:
         """Nothing is refused."""

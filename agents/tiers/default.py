@@ -10,6 +10,7 @@ NO_TIER = "no_tier"
 ABSTAINED = "abstained"
 EXPIRED = "expired"
 TIMEOUT = "timeout"
+NO_MODEL = "no_model"
 SILENCED = "silenced"
 INHIBITED = "inhibited"
 

@@ -1,7 +1,7 @@
 """The human tier: a task for one team after another, until somebody answers or the default ends it.
 
 A flow that waits for people is a row with ``due_at``; this stage sees it only when a time is over. Its state is the level it is in
-and whether that level was warned.
+and whether that level was warned. A replay asks nobody: people answer as they did live, or the default ends it.
 """
 
 from __future__ import annotations
@@ -11,24 +11,29 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from agents.human.hours import after
 from agents.human.links import Links
 from agents.human.notices import Notice, notify
 from agents.human.tasks import expire, hand_on, open_task, warned
 from agents.ledger.clock import Clock
+from agents.ledger.ledger import Ledger
+from agents.ledger.schema import decision
 from agents.policy import HUMAN, Policy
 from agents.tiers.outcome import Abstain, Decide, Outcome, Wait
 from models.application.respond.resolved import HumanTier, Responder
+from models.events.decision import LIVE, decision_id
 
 TIMEOUT = "human_timeout"
+NO_RECORDING = "no_recording"
 
 
 @dataclass
 class HumanStage:
     """Opens tasks and hands them on; answers come from elsewhere (``agents.human.answers``)."""
 
+    ledger: Ledger
     policy: Policy
     clock: Clock
     links: Links | None = None
@@ -41,6 +46,8 @@ class HumanStage:
         responder = self.policy.responder(flow["responder"])
         if responder is None or responder.human is None:
             return Abstain("no_people")
+        if flow["runmode"] != LIVE:
+            return await self.ledger.read(lambda connection: _as_live(connection, flow, responder))
         state, now = orjson.loads(flow["state"]), self.clock.now()
         if "level" not in state:
             return self._enter(flow, flag, responder, 0, now)
@@ -75,8 +82,14 @@ class HumanStage:
         def along(connection: Connection) -> None:
             if not state.get("warned"):
                 warned(connection, flow["id"])
-                notify(
-                    connection, self.policy.respond, self.links, flow, Notice(tier.levels[level].to, level, due, early=True), now
-                )
+                notify(connection, self.policy.respond, self.links, flow, notice, now)
 
         return Wait(due, {**state, "warned": True}, along)
+
+
+def _as_live(connection: Connection, flow: Mapping[str, Any], responder: Responder) -> Decide:
+    """What people decided of the same flag live."""
+    assert responder.human is not None
+    same = decision.c.id == decision_id(flow["flag_id"], flow["responder"])
+    verdict = connection.scalar(select(decision.c.verdict).where(same, decision.c.tier == HUMAN))
+    return Decide(responder.human.default, f"default:{NO_RECORDING}") if verdict is None else Decide(verdict, HUMAN)

@@ -12,8 +12,7 @@ from agents.llm.asking import Asker, Judged
 from agents.llm.dialogue import Wait as Later
 from agents.llm.failures import Failure
 from agents.policy import LLM, Policy
-from agents.tiers.default import on_failure
-from agents.tiers.no_model import NO_MODEL
+from agents.tiers.default import NO_MODEL, on_failure
 from agents.tiers.outcome import Abstain, Decide, Outcome, Wait
 
 log = structlog.get_logger("tocsin.respond")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,15 +13,19 @@ from pathlib import Path
 import typer
 
 from agents.flows.pump import Pump
+from agents.human.links import Links
 from agents.inbox.files import FileInput, identity
 from agents.inbox.intake import Intake, next_offset
 from agents.inbox.plan import Planner
 from agents.ledger.clock import SystemClock
+from agents.ledger.keyfile import KeyMissing
 from agents.ledger.ledger import Ledger
+from agents.llm.build import askers, key_file
 from agents.policy import Policy, policy_of
 from agents.reports import decisions_of, tally
 from agents.service import Service, Worker, process_name
-from agents.tiers.no_model import NoModel
+from agents.tiers.human import HumanStage
+from agents.tiers.llm import LlmStage
 from dataflows.commands.failures import UserError
 from models.application.load import load
 from models.application.resolved import Application
@@ -55,7 +60,8 @@ def opened(options: Options) -> Iterator[tuple[Service, FileInput]]:
     try:
         clock = SystemClock()
         runmode = f"backtest:{datetime.now(UTC):%Y%m%dT%H%M%S%f}" if options.replay else None
-        service = Service(ledger, policy, clock, Intake(ledger, Planner(policy), clock, runmode), _workers(ledger, policy, options))
+        intake = Intake(ledger, Planner(policy), clock, runmode)
+        service = Service(ledger, policy, clock, intake, _workers(application, ledger, policy, options))
         source = _input(application, options, ledger, runmode)
         try:
             yield service, source
@@ -86,9 +92,16 @@ def summary(service: Service, seconds: float, decisions: Path | None, *, as_json
         typer.echo(f"  {row['count']:>8}  open         {row['stage']}", err=True)
 
 
-def _workers(ledger: Ledger, policy: Policy, options: Options) -> list[Worker]:
-    owner = process_name()
-    return [Pump(ledger, policy, SystemClock(), owner, NoModel(policy), int(options.lease * 1_000_000))]
+def _workers(application: Application, ledger: Ledger, policy: Policy, options: Options) -> list[Worker]:
+    """Pumps of the stages: a model's, which says so where there is none, and people's."""
+    owner, clock = process_name(), SystemClock()
+    try:
+        links = Links.from_environment(os.environ, key_file(ledger, "link.key"))
+        models = askers(application, ledger, clock, os.environ, recorded=options.replay)
+    except KeyMissing as error:
+        raise UserError(str(error)) from None
+    stages = (LlmStage(policy, models), HumanStage(ledger, policy, clock, links))
+    return [Pump(ledger, policy, clock, owner, stage, int(options.lease * 1_000_000)) for stage in stages]
 
 
 def _input(application: Application, options: Options, ledger: Ledger, runmode: str | None) -> FileInput:
