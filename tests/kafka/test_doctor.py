@@ -17,12 +17,13 @@ from tests.kafka.registry import FakeRegistry
 from tests.kafka.shop import made, over_topics
 
 SECOND = 1_000
+MACHINE = ("python", "kernels", "memory", "state ", "output ")
 Found = Callable[..., dict[str, Any]]
 
 
 @pytest.fixture
 def found(capfd: pytest.CaptureFixture[str]) -> Found:
-    """Asks the doctor; texts and cures of what is not well by (level, about)."""
+    """Asks the doctor; texts of what is not well by level and about, but for what is so of the machine that the tests run on."""
 
     def ask(path: Path, *words: str, code: int = 0) -> dict[str, Any]:
         given = ("doctor", str(path), "--state", str(path.parent / "state"), *words, "--json")
@@ -30,7 +31,8 @@ def found(capfd: pytest.CaptureFixture[str]) -> Found:
         told = json.loads(capfd.readouterr().out)
         assert told["ok"] == (code == 0)
         assert all(each["cure"] for each in told["findings"] if each["level"] != "ok")
-        return {f"{each['level']} {each['about']}": each["text"] for each in told["findings"] if each["level"] != "ok"}
+        kept = [each for each in told["findings"] if not each["about"].startswith(MACHINE) and each["level"] != "ok"]
+        return {f"{each['level']} {each['about']}": each["text"] for each in kept}
 
     return ask
 
@@ -66,7 +68,7 @@ def test_all_is_well(shop: Shop, found: Found, capfd: pytest.CaptureFixture[str]
     assert found(shop[2]) == {}
     assert command(["doctor", str(shop[2]), "--state", str(shop[2].parent / "state")]) == 0
     told = capfd.readouterr().out
-    assert f"connection main: {shop[0].servers} answers (PLAINTEXT)" in told and "0 fault(s), 0 warning(s)" in told
+    assert f"connection main: {shop[0].servers} answers (PLAINTEXT)" in told and "\n0 fault(s), " in told
     assert "stream payments: the last 30 records of 3 partition(s) were read" in told
 
 
@@ -76,7 +78,7 @@ def test_an_application_with_mistakes(tmp_path: Path, found: Found, capfd: pytes
     app.write_text('tocsin: 1\nname: a\nstreams: {s: {from: {file: s.jsonl}, time: when, fields: {ts: "timestamp[s]"}}}\n')
     (about,) = found(app, code=1)
     assert about == f"fault application {app}:3:44" and command(["doctor", str(app)]) == 1
-    assert "\n         → correct it: tocsin check shows the same\n1 fault(s), 0 warning(s)\n" in capfd.readouterr().out
+    assert "\n         → correct it: tocsin check shows the same\n1 fault(s), " in capfd.readouterr().out
 
 
 def test_files_that_are_not_there(tmp_path: Path, found: Found) -> None:
