@@ -66,7 +66,7 @@ class Job:
     ``live``: what Kafka needs; ``epoch``: how often everything before a moment counts as done; ``state``: the directory where that
     is saved, None where nothing is; ``draining`` turns true when the run is to stop as it stands; ``clock``: seconds since 1970 for
     metrics, and ``observe`` is told what they are read off; ``strict``: a key in two partitions against ``partitioned_by`` is an
-    error.
+    error; ``say`` tells the user.
     """
 
     application: Application
@@ -80,6 +80,7 @@ class Job:
     clock: Callable[[], float] = lambda: 0.0
     observe: Callable[[Observed], None] = lambda observed: None
     strict: bool = False
+    say: Callable[[str], None] = lambda message: None
 
     @property
     def stoppable(self) -> bool:
@@ -122,7 +123,7 @@ def run_processes(job: Job, processes: int, arguments: list[str]) -> Counts:
             raise NothingLeft(state.path)
         _resumed(job, state).write(folder / _RESUMED)
         locks = () if state is None else (state.lock,)
-        workers = [_start(arguments, number, addresses, folder, job, locks) for number in range(processes)]
+        workers = _started(processes, arguments, addresses, folder, job, locks)
         try:
             if job.watch is not None:
                 job.watch(lambda: _counts_in(folder))
@@ -139,7 +140,7 @@ def run_processes(job: Job, processes: int, arguments: list[str]) -> Counts:
 
 def run_worker(job: Job, worker: str) -> None:
     """Be one worker process; ``worker`` is its number, all addresses, and the folder for what it has to say."""
-    number, addresses, name = worker.split("|")
+    number, addresses, name, _ = worker.split("|")
     folder = Path(name)
     Thread(target=_end_with_parent, daemon=True).start()
     sinks = _sinks(job, folder)
@@ -173,9 +174,11 @@ def _resumed(job: Job, state: StateDirectory | None) -> Resumed:
     if state is None or not state.resumed:
         return Resumed(begin=_begin(job))
     try:
-        return Resumed(saved_parts(state.recovery), state.begin)
+        found = Resumed(saved_parts(state.recovery), state.begin)
     except ValueError as error:
         raise StateProblem(f"{state.path}: cannot be read: {error}. Start with another --state directory") from None
+    job.say(found.told(state.path))
+    return found
 
 
 def _finish(job: Job, sinks: Sinks, state: StateDirectory | None) -> None:
@@ -297,17 +300,30 @@ def _cause(error: BaseException) -> BaseException | None:
     return error
 
 
+def _started(
+    processes: int, arguments: list[str], addresses: str, folder: Path, job: Job, locks: Sequence[int]
+) -> list[subprocess.Popen[bytes]]:
+    """All workers. They log to this process's standard error; their own holds what ended them."""
+    log = os.dup(2)
+    try:
+        places = [f"{number}|{addresses}|{folder}|{log}" for number in range(processes)]
+        return [_start(arguments, number, place, folder, job, (*locks, log)) for number, place in enumerate(places)]
+    finally:
+        os.close(log)
+
+
 def _start(
-    arguments: list[str], number: int, addresses: str, folder: Path, job: Job, locks: Sequence[int]
+    arguments: list[str], number: int, place: str, folder: Path, job: Job, kept: Sequence[int]
 ) -> subprocess.Popen[bytes]:
     """A worker: it hears from this process alone, and keeps the state locked as long as it lives."""
-    command = [sys.executable, "-m", "dataflows", "run", *arguments, "--worker", f"{number}|{addresses}|{folder}"]
+    command = [sys.executable, "-m", "dataflows", "run", *arguments, "--worker", place]
     with (folder / f"{number}.err").open("wb") as errors:
         # A live run without a sink writes its flags to standard output as they come; others have nothing to say there.
-        shown = None if job.live is not None and job.live.endless else subprocess.DEVNULL
+        flags_come = job.live is not None and job.live.endless and job.application.outputs.to is None
+        shown = None if flags_come else subprocess.DEVNULL
         with _signals_wait() if job.stoppable else nullcontext():
             return subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=shown, stderr=errors, pass_fds=locks, start_new_session=True
+                command, stdin=subprocess.PIPE, stdout=shown, stderr=errors, pass_fds=kept, start_new_session=True
             )
 
 

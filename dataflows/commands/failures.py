@@ -18,21 +18,25 @@ class UserError(Exception):
 
 def report(error: BaseException) -> int:
     """Print an error to standard error; the exit code that fits it."""
+    text, code, known = told(error)
+    if not known:
+        traceback.print_exception(error, file=sys.stderr)
+    print(text, file=sys.stderr)
+    return code
+
+
+def told(error: BaseException) -> tuple[str, int, bool]:
+    """An error's text, the exit code that fits it, and whether the text is all that there is to know."""
     known = _known(error)
     if known is not None:
-        print(known, file=sys.stderr)
-        return int(getattr(error, "code", WRONG_INPUT))
+        return known, int(getattr(error, "code", WRONG_INPUT)), True
     if type(error).__name__ == "PanicException":
         from dataflows.runtime.workers import LOST_PEER
 
-        print(LOST_PEER, file=sys.stderr)
-        return OUTSIDE
+        return LOST_PEER, OUTSIDE, True
     if isinstance(error, OSError):
-        print(f"{error.filename or 'input or output'}: {error.strerror or error}", file=sys.stderr)
-        return OUTSIDE
-    traceback.print_exception(error, file=sys.stderr)
-    print("This is a defect of Tocsin, not of your file: please report it with the lines above.", file=sys.stderr)
-    return OUTSIDE
+        return f"{error.filename or 'input or output'}: {error.strerror or error}", OUTSIDE, True
+    return "This is a defect of Tocsin, not of your file: please report it with its stack trace.", OUTSIDE, False
 
 
 def _known(error: BaseException) -> str | None:

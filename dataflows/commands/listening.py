@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dataflows.commands.failures import UserError
+from dataflows.connectors.notices import Notice
 
 if TYPE_CHECKING:
     from dataflows.monitoring.observed import Observed
@@ -58,7 +59,8 @@ def listening(
             except (OSError, socket.gaierror) as error:
                 where = f"--listen {host}:{port + number}"
                 raise UserError(f"{where}: cannot be listened on: {error.strerror}; name a free port") from None
-            say(f"metrics on http://{host}:{servers[0].port}/metrics")
+            at = f"http://{host}:{servers[0].port}"
+            say(Notice("listening", f"metrics on {at}/metrics", url=at))
 
     try:
         yield observe

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import select
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from threading import Thread
 from types import FrameType
@@ -29,11 +29,15 @@ Deadline = Annotated[
 
 
 class Stop:
-    """Set by the first signal while it is ``listening``; a run that has not ended ``deadline`` seconds later is ended."""
+    """Set by the first signal while it is ``listening``; a run that has not ended ``deadline`` seconds later is ended.
+
+    words: makes a line of what is said then.
+    """
 
     def __init__(self, deadline: float = DEADLINE) -> None:
         self.found = False
         self.deadline = deadline
+        self.words: Callable[[str], str] = lambda text: f"{text}\n"
 
     @contextmanager
     def listening(self) -> Iterator[None]:
@@ -70,6 +74,6 @@ class Stop:
         """The deadline, in a thread: Python runs a handler only once the main thread is back from a library."""
         if not os.read(signals, 1) or select.select([signals], [], [], self.deadline)[0]:
             return
-        words = f"the run did not stop within {self.deadline:g} s and is ended: a run with --state goes on from its last epoch\n"
-        os.write(shown, words.encode())
+        words = f"the run did not stop within {self.deadline:g} s and is ended: a run with --state goes on from its last epoch"
+        os.write(shown, self.words(words).encode())
         os._exit(OUTSIDE)

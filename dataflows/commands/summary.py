@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import typer
 
 from dataflows.commands.console import err
+from dataflows.connectors.notices import Notice
 from dataflows.monitoring.counts import Counts
 from models.application.resolved import Application
+
+if TYPE_CHECKING:
+    from dataflows.running import Job
 
 
 def summary(application: Application, counts: Counts, seconds: float, *, as_json: bool) -> None:
@@ -30,6 +35,27 @@ def summary(application: Application, counts: Counts, seconds: float, *, as_json
     where = application.outputs.to or "standard output"
     flags = sum(counts.flags.values())
     err.print(f"{rows:,} rows in {seconds:.2f} s ({rate:,.0f} rows/s), {flags:,} flags to {where}", soft_wrap=True)
+
+
+def begun(job: Job, processes: int) -> Notice:
+    """That a run begins: of what, and how."""
+    application = job.application
+    how = f"{processes} process(es), {job.shards} shards, " + ("no saved state" if job.state is None else f"state in {job.state}")
+    text = f"{application.name} begins (version {application.version}, {application.sha256[:12]}): {how}"
+    return Notice(
+        "started", text, application=application.name, version=application.version, sha256=application.sha256, processes=processes,
+        shards=job.shards, state=None if job.state is None else str(job.state), streams=list(application.streams),
+        tables=list(application.tables), patterns=list(application.patterns),
+    )  # fmt: skip
+
+
+def ended(job: Job, counts: Counts, seconds: float) -> Notice:
+    """That a run has ended, why, and what it counted."""
+    rows, flags = sum(counts.rows.values()), sum(counts.flags.values())
+    reason = "stopped" if job.stopping() else "end of input"
+    numbers = {name: found for name, found in counts.as_dict().items() if name != "reached"}
+    text = f"{job.application.name} has ended ({reason}): {rows:,} rows in {seconds:.2f} s, {flags:,} flags"
+    return Notice("ended", text, "info", application=job.application.name, reason=reason, seconds=round(seconds, 3), **numbers)
 
 
 def _violations(stream: str, number: int, by: str) -> str:

@@ -45,7 +45,8 @@ class Observed:
     """One process. ``clock``: seconds since 1970, standing still where nobody measures; times of events are microseconds.
 
     places: (stream or table, partition's number) by the partition's place in the plan; stages: how many there are; shards: those
-    of this process by stage; bounds: by (stream or table, partition's number); epoch_at: when an epoch was last completed.
+    of this process by stage; bounds: by (stream or table, partition's number); epoch_at: when an epoch was last completed;
+    epochs: how many were in this process; down: since when a client, by its name, has no broker.
     """
 
     counts: Counts
@@ -56,7 +57,10 @@ class Observed:
     shards: dict[int, list[Shard]] = field(default_factory=dict)
     bounds: dict[tuple[str, int], int] = field(default_factory=dict)
     errors: Counter[str] = field(default_factory=Counter)
+    down: dict[str, float] = field(default_factory=dict)
     epoch_at: float | None = None
+    epochs: int = 0
+    counting: object = None
     batch_rows: Spread = field(default_factory=lambda: Spread(ROWS))
     batch_seconds: dict[int, Spread] = field(default_factory=dict)
     flag_latency: dict[str, Spread] = field(default_factory=dict)
@@ -84,14 +88,23 @@ class Observed:
             self.flag_latency[pattern] = Spread(SECONDS)
         self.flag_latency[pattern].add(max(0.0, self.clock() - time / 1e6))
 
-    def snapshot(self, begun: float) -> None:
-        """Note that a snapshot that began at a moment of the clock is done."""
+    def snapshot(self, begun: float, who: object = None) -> None:
+        """Note that a snapshot that began at a moment of the clock is done; the epochs are those of the first ``who`` makes one."""
         self.epoch_at = self.clock()
+        self.counting = self.counting or who
+        self.epochs += who is self.counting
         self.snapshot_seconds.add(self.epoch_at - begun)
 
     def failed(self, kind: str) -> None:
         """Note an error of an outside system."""
         self.errors[kind] += 1
+
+    def reached(self, client: str, there: bool) -> None:
+        """Note whether a client of an outside system has it."""
+        if there:
+            self.down.pop(client, None)
+        else:
+            self.down.setdefault(client, self.clock())
 
     def watermark(self, stage: int) -> int | None:
         """The time that all shards of a stage in this process have reached; None where none has heard of everybody."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,7 +17,11 @@ SAMPLE = 10
 
 
 class PromiseBroken(Exception):
-    """A key in two partitions, where that is to be an error."""
+    """A key in two partitions, where that is to be an error. ``logged``: its text for logs, which hold no values of events."""
+
+    def __init__(self, violation: Violation) -> None:
+        super().__init__(str(violation))
+        self.logged = str(replace(violation, key="(one key)"))
 
 
 class Sampled(NamedTuple):

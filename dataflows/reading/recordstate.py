@@ -32,6 +32,12 @@ def restored(data: bytes, readers: Mapping[str, RecordReader]) -> int | None:
     return offset
 
 
+def offset_of(data: bytes) -> int | None:
+    """The next offset of a partition, None where nothing was read."""
+    offset: int | None = of_version(VERSION, _WHAT, data)["offset"]
+    return offset
+
+
 def reader_bounds(data: bytes, application: Application) -> list[tuple[str, int]]:
     """The bound of each source that reads a partition (microseconds)."""
     found = []

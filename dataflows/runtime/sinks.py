@@ -51,7 +51,7 @@ class Sinks:
         self.broken: PromiseBroken | None = None
         self.counts = Counts()
         self.observed = Observed(self.counts, clock)
-        self.live = None if live is None else replace(live, failed=self.observed.failed)
+        self.live = None if live is None else replace(live, failed=self.observed.failed, reached=self.observed.reached)
         self.builders = {pattern.name: FlagBuilder(application, pattern) for pattern in application.patterns.values()}
         self.outboxes: dict[str, Outbox] = {}
         outputs = application.outputs
@@ -116,7 +116,7 @@ class Sinks:
             PromiseBroken: in a strict run.
         """
         if self.strict:
-            self.broken = PromiseBroken(str(violation))
+            self.broken = PromiseBroken(violation)
             raise self.broken
         self.counts.violations[violation.stream] += 1
         yield from ()

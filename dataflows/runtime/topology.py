@@ -11,6 +11,7 @@ from dataflows.connectors.kafka.fetch import Consumers
 from dataflows.connectors.kafka.heartbeats import Heartbeats
 from dataflows.connectors.kafka.live import Live
 from dataflows.connectors.kafka.topics import partitions_of
+from dataflows.connectors.notices import Notice
 from dataflows.reading.alignment import Alignment, Turn
 from dataflows.reading.reader import Reader
 from dataflows.reading.records import Place, RecordReader
@@ -67,7 +68,9 @@ class Topology:
                 shared.setdefault(reader.place.name, []).append(reader)
         gone = [name for name in known if name not in shared]
         for name in gone:
-            self.live.say(f"{name}: the saved state knows this partition, and its topic does not have it any more; it is left out")
+            text = f"{name}: the saved state knows this partition, and its topic does not have it any more; it is left out"
+            topic, _, number = name.partition("/")[2].rpartition("/")
+            self.live.say(Notice("partition_gone", text, "warning", topic=topic, partition=int(number)))
         return {**{name: self._opener(group) for name, group in shared.items()}, **dict.fromkeys(gone, _gone)}
 
     def behind(self) -> Iterator[tuple[str, int, int]]:

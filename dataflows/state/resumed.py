@@ -9,10 +9,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dataflows.batches.batch import AFTER_ALL, BEFORE_ALL
+from dataflows.connectors.notices import Notice
 from dataflows.engine import fed_by
 from dataflows.planning.steps import SOURCE, Plan
 from dataflows.reading.filestate import file_bound, file_place
-from dataflows.reading.recordstate import reader_bounds
+from dataflows.reading.recordstate import offset_of, reader_bounds
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,12 @@ class Resumed:
     def file(self, name: str) -> tuple[str, str]:
         """The source of a file's partition, and the file that was read last."""
         return file_place(self.parts[name])
+
+    def told(self, path: Path) -> Notice:
+        """Where a run goes on."""
+        offsets = {name: offset for name in self.topics if (offset := offset_of(self.parts[name])) is not None}
+        text = f"{path}: goes on from saved state, with {len(self.parts)} partition(s)"
+        return Notice("resumed", text, state=str(path), partitions=len(self.parts), offsets=offsets)
 
     def joined(self, plan: Plan) -> dict[str, int]:
         """For each source the time (microseconds) from which a partition that this run sees first may have events.

@@ -21,9 +21,9 @@ from tests.kafka.test_live_run import QUICK, payment
 ROOT = Path(__file__).parent.parent.parent
 
 
-def run(folder: Path, *more: str) -> subprocess.Popen[str]:
+def run(folder: Path, *more: str, form: str = "console") -> subprocess.Popen[str]:
     """Start the command."""
-    command = [sys.executable, "-m", "dataflows", "run", str(folder / "topics.yaml"), *more]
+    command = [sys.executable, "-m", "dataflows", "run", str(folder / "topics.yaml"), f"--log-format={form}", *more]
     return subprocess.Popen(command, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, stderr=subprocess.PIPE, text=True)
 
 

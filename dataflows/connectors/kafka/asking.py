@@ -27,7 +27,7 @@ def topics_of(connection: Connection, live: Live) -> dict[str, int]:
         KafkaProblem: when the broker refuses, or does not answer until the run is to stop.
     """
     asked = Asked(connection, live)
-    client = connection.consumer("tocsin", asked, on_log=asked.log)
+    client = connection.consumer("tocsin", asked, on_line=asked.line)
     try:
         while True:
             try:

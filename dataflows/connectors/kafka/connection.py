@@ -13,7 +13,9 @@ from dataflows.connectors.kafka.reasons import KafkaProblem
 
 _Client = TypeVar("_Client")
 OnError = Callable[[KafkaError], None]
-OnLog = Callable[[str], None]
+OnStats = Callable[[str], None]
+OnLine = Callable[[int, str], None]
+"""Takes a line of the client's own log: Python's number of its level, and the text."""
 _COMMON: dict[str, Any] = {"client.id": "tocsin", "reconnect.backoff.max.ms": 1_000}
 _CONSUMER: dict[str, Any] = {
     "enable.auto.commit": False,
@@ -29,6 +31,7 @@ _PRODUCER: dict[str, Any] = {
     "enable.idempotence": True,
     "acks": "all",
     "linger.ms": 1,
+    "statistics.interval.ms": 500,
     "compression.type": "lz4",
     "message.max.bytes": 64_000_000,  # the broker's own limit is the one that counts
 }
@@ -46,16 +49,20 @@ class Connection:
         """The brokers' addresses, for messages."""
         return self.settings.get("bootstrap.servers", "(no bootstrap.servers)")
 
-    def consumer(self, group: str, on_error: OnError, on_stats: OnLog = lambda text: None, on_log: OnLog | None = None) -> Consumer:
+    def consumer(
+        self, group: str, on_error: OnError, on_stats: OnStats = lambda text: None, on_line: OnLine | None = None
+    ) -> Consumer:
         """A consumer that is assigned its partitions; ``group`` shows its progress to monitoring unless the settings name one."""
         settings = {**_COMMON, **_CONSUMER, "group.id": group, **self.settings, "error_cb": on_error, "stats_cb": on_stats}
-        return self._made(lambda: Consumer(settings, logger=_Lines(on_log)))
+        return self._made(lambda: Consumer(settings, logger=_Lines(on_line)))
 
-    def producer(self, on_error: OnError) -> Producer:
+    def producer(
+        self, on_error: OnError, on_stats: OnStats = lambda text: None, on_line: OnLine | None = None
+    ) -> Producer:
         """An idempotent producer."""
-        settings = {**_COMMON, **_PRODUCER, **self.settings, "error_cb": on_error}
+        settings = {**_COMMON, **_PRODUCER, **self.settings, "error_cb": on_error, "stats_cb": on_stats}
         settings.pop("group.id", None)
-        return self._made(lambda: Producer(settings, logger=_Lines(None)))
+        return self._made(lambda: Producer(settings, logger=_Lines(on_line)))
 
     def admin(self) -> AdminClient:
         """A client that asks about topics, and makes them."""
@@ -73,13 +80,13 @@ class Connection:
 class _Lines:
     """Takes the client's own log lines off the screen; what a user needs to know mostly comes through its errors."""
 
-    def __init__(self, on_log: OnLog | None) -> None:
-        self.on_log = on_log
+    def __init__(self, on_line: OnLine | None) -> None:
+        self.on_line = on_line
 
-    def log(self, level: int, *words: object) -> None:
+    def log(self, level: int, template: str, *words: object) -> None:
         """Take a line."""
-        if self.on_log is not None:
-            self.on_log(" ".join(map(str, words)))
+        if self.on_line is not None:
+            self.on_line(level, template % words)
 
 
 def connection_of(connections: Mapping[str, Mapping[str, str]], name: str) -> Connection:

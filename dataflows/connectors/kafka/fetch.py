@@ -5,20 +5,25 @@ from __future__ import annotations
 import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from threading import Thread
 
-import msgspec
 import numpy as np
 from confluent_kafka import OFFSET_BEGINNING, Consumer, KafkaError, KafkaException, Message, TopicPartition
 
 from dataflows.connectors.kafka.connection import Connection
 from dataflows.connectors.kafka.live import Live
-from dataflows.connectors.kafka.reasons import KafkaProblem, explain, kind_of
+from dataflows.connectors.kafka.reasons import GONE, KafkaProblem, explain, kind_of
+from dataflows.connectors.kafka.statistics import read
+from dataflows.connectors.kafka.telling import answers, client_line, waiting
+from dataflows.connectors.notices import Notice
 
 MOST = 50_000
 """Messages taken from the client at once."""
 GAP = 2_000
 """Microseconds between two polls that find little: bounds travel to every shard after each."""
 _MANY = 1_000
+_LEAVING = 1.0
+"""Seconds that a client has to leave a broker that is gone."""
 _FULL, _ROOM = 100_000, 50_000
 """Waiting messages of a partition at which fetching pauses, and goes on."""
 
@@ -65,9 +70,9 @@ def no_collection() -> Iterator[None]:
 
 
 class TopicConsumer:
-    """Fetches the partitions of one topic that are read in this process."""
+    """Fetches the partitions of one topic that are read in this process. ``told``: what was said of its connection meanwhile."""
 
-    def __init__(self, connection: Connection, topic: str, group: str, live: Live) -> None:
+    def __init__(self, connection: Connection, topic: str, group: str, live: Live, told: set[str] | None = None) -> None:
         self.connection = connection
         self.topic = topic
         self.group = group
@@ -78,7 +83,7 @@ class TopicConsumer:
         self.lag: dict[int, int] = {}
         self._polled = 0
         self._many = True
-        self._told: set[str] = set()
+        self.told: set[str] = set() if told is None else told
 
     def log(self, number: int, offset: int | None, *, whole: bool = False) -> Log:
         """The log of a partition from an offset on; None: from where the span begins, or the first where it must be ``whole``."""
@@ -110,7 +115,8 @@ class TopicConsumer:
             try:
                 self.consumer.commit(offsets=[TopicPartition(self.topic, log.number, offset)], asynchronous=True)
             except KafkaException as error:
-                self._say(f"progress of group {self.group!r} cannot be committed: {error.args[0].str()}")
+                text = f"progress of group {self.group!r} cannot be committed: {error.args[0].str()}"
+                self._say(Notice("commit_failed", text, "warning", topic=self.topic, partition=log.number, group=self.group))
 
     def behind(self) -> Iterator[tuple[str, int, int]]:
         """Records that each partition's readers have not taken yet, where the client knows."""
@@ -119,13 +125,15 @@ class TopicConsumer:
                 yield self.topic, number, lag + len(self.logs[number].waiting)
 
     def close(self) -> None:
-        """Leave the broker."""
+        """Leave the broker. One that is gone is hardly waited for: the client would for a minute, to tell its progress."""
         if self.consumer is not None:
-            self.consumer.close()
-            self.consumer = None
+            leaving = Thread(target=self.consumer.close, name="leaving", daemon=True)
+            leaving.start()
+            leaving.join(None if self.down is None else _LEAVING)
+        self.consumer = None
 
     def _open(self) -> Consumer:
-        self.consumer = self.connection.consumer(self.group, self._error, self._stats)
+        self.consumer = self.connection.consumer(self.group, self._error, self._stats, self._line)
         self.consumer.assign([TopicPartition(self.topic, log.number, self._first(log)) for log in self.logs.values()])
         return self.consumer
 
@@ -189,44 +197,34 @@ class TopicConsumer:
     def _error(self, error: KafkaError) -> None:
         self.live.failed(kind_of(error))
         message, _ = explain(error, self.connection.name, self.connection.servers)
-        if error.code() in (KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._SSL):
+        if error.code() in GONE:
             self.down = message
-        self._say(f"{message}; waiting")
+            self.live.reached(self._who, False)
+        self._say(waiting(self.connection, message, kind=kind_of(error)))
+
+    @property
+    def _who(self) -> str:
+        return f"{self.connection.name} ({self.topic})"
+
+    def _line(self, level: int, line: str) -> None:
+        self.live.note(client_line(self.connection.name, level, line))
 
     def _say(self, message: str) -> None:
-        if message not in self._told:
-            self._told.add(message)
+        if message not in self.told:
+            self.told.add(message)
             self.live.say(message)
 
     def _stats(self, text: str) -> None:
         """Whether a broker is there again, and how far behind each partition is."""
-        stats = msgspec.json.decode(text, type=_Stats)
-        up = any(broker.state == "UP" and broker.nodeid >= 0 for broker in stats.brokers.values())
-        if up and self.down is not None:
+        stats = read(text)
+        if stats.up and self.down is not None:
             self.down = None
-            self._told.clear()
-            self.live.say(f"connection {self.connection.name!r} ({self.connection.servers}): the broker answers again")
+            self.live.reached(self._who, True)
+            if self.told:
+                self.told.clear()
+                self.live.say(answers(self.connection, "the broker answers again"))
         for topic in stats.topics.values():
             self.lag.update({part.partition: part.consumer_lag for part in topic.partitions.values() if part.partition >= 0})
-
-
-class _Broker(msgspec.Struct):
-    state: str = ""
-    nodeid: int = -1
-
-
-class _Partition(msgspec.Struct):
-    partition: int = -1
-    consumer_lag: int = -1
-
-
-class _Topic(msgspec.Struct):
-    partitions: dict[str, _Partition] = {}
-
-
-class _Stats(msgspec.Struct):
-    brokers: dict[str, _Broker] = {}
-    topics: dict[str, _Topic] = {}
 
 
 class Consumers:
@@ -236,19 +234,24 @@ class Consumers:
         self.group = group
         self.live = live
         self.found: dict[tuple[str, str], TopicConsumer] = {}
+        self.told: dict[str, set[str]] = {}
 
     def of(self, connection: Connection, topic: str) -> TopicConsumer:
         """The consumer of a topic."""
         key = (connection.name, topic)
         if key not in self.found:
             group = connection.settings.get("group.id", self.group)
-            self.found[key] = TopicConsumer(connection, topic, group, self.live)
+            told = self.told.setdefault(connection.name, set())
+            self.found[key] = TopicConsumer(connection, topic, group, self.live, told)
         return self.found[key]
 
     def close(self) -> None:
         """Leave all brokers."""
-        for consumer in self.found.values():
-            consumer.close()
+        leaving = [Thread(target=consumer.close, daemon=True) for consumer in self.found.values()]
+        for each in leaving:
+            each.start()
+        for each in leaving:
+            each.join()
 
     def topics(self) -> Sequence[TopicConsumer]:
         """All consumers."""

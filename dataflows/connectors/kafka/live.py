@@ -25,7 +25,8 @@ class Span:
 class Live:
     """``clock`` gives microseconds since 1970; ``say`` tells the user; ``draining`` turns true when the run is to stop.
 
-    ``failed`` counts errors of a client by their kind.
+    ``failed`` counts errors of a client by their kind; ``reached`` is told whether a client, by its name, has a broker; ``note``
+    takes what only somebody who looks for a fault wants to read.
     """
 
     clock: Callable[[], int]
@@ -33,6 +34,8 @@ class Live:
     draining: Callable[[], bool] = lambda: False
     span: Span = Span()
     failed: Callable[[str], None] = lambda kind: None
+    reached: Callable[[str, bool], None] = lambda client, there: None
+    note: Callable[[str], None] = lambda message: None
 
     @property
     def endless(self) -> bool:

@@ -7,7 +7,9 @@ from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from dataflows.connectors.kafka.connection import Connection
 from dataflows.connectors.kafka.live import Live
-from dataflows.connectors.kafka.reasons import KafkaProblem, explain, kind_of
+from dataflows.connectors.kafka.reasons import GONE, KafkaProblem, explain, kind_of
+from dataflows.connectors.kafka.statistics import is_up
+from dataflows.connectors.kafka.telling import answers, client_line, waiting
 from models.events.cloudevents import Record
 
 _SLICE = 0.5
@@ -27,6 +29,7 @@ class Outbox:
         self.producer: Producer | None = None
         self.failed: KafkaProblem | None = None
         self.reason: str | None = None
+        self.down = False
 
     def send(self, topic: str, record: Record) -> None:
         """Hand a record to the client; waits while its queue is full.
@@ -63,10 +66,11 @@ class Outbox:
             if waited >= _SAY_AFTER and not told:
                 told = True
                 cause = self.reason or f"{self._where}: the broker does not acknowledge"
-                self.live.say(f"{cause}; waiting with {len(self.producer)} records to send")
+                left = len(self.producer)
+                self.live.say(waiting(self.connection, cause, f" with {left} records to send", records=left))
         self._check()
         if told:
-            self.live.say(f"{self._where}: everything is sent")
+            self.live.say(answers(self.connection, "everything is sent"))
         self.reason = None
 
     def close(self) -> None:
@@ -78,7 +82,7 @@ class Outbox:
         return f"connection {self.connection.name!r} ({self.connection.servers})"
 
     def _open(self) -> Producer:
-        self.producer = self.connection.producer(self._error)
+        self.producer = self.connection.producer(self._error, self._stats, self._line)
         return self.producer
 
     def _check(self) -> None:
@@ -88,8 +92,19 @@ class Outbox:
     def _error(self, error: KafkaError) -> None:
         self.live.failed(kind_of(error))
         self.reason, _ = explain(error, self.connection.name, self.connection.servers)
+        if error.code() in GONE:
+            self.down = True
+            self.live.reached(f"{self.connection.name} (writing)", False)
         if error.fatal():
             self.failed = KafkaProblem(f"{self.reason}. The producer cannot go on: start again")
+
+    def _stats(self, text: str) -> None:
+        if self.down and is_up(text):
+            self.down = False
+            self.live.reached(f"{self.connection.name} (writing)", True)
+
+    def _line(self, level: int, line: str) -> None:
+        self.live.note(client_line(self.connection.name, level, line))
 
     def _delivered(self, error: KafkaError | None, message: Message) -> None:
         if error is None:

@@ -7,6 +7,10 @@ from confluent_kafka import KafkaError
 WRONG_INPUT, OUTSIDE = 1, 3
 
 
+GONE = frozenset({KafkaError._TRANSPORT, KafkaError._ALL_BROKERS_DOWN, KafkaError._RESOLVE, KafkaError._SSL})
+"""Errors after which a client has no broker."""
+
+
 class KafkaProblem(Exception):
     """Something about Kafka that stops a run; ``code`` is its exit code: the user's file is wrong, or an outside system failed."""
 

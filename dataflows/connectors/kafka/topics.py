@@ -9,6 +9,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException
 from dataflows.connectors.kafka.connection import Connection
 from dataflows.connectors.kafka.live import Live
 from dataflows.connectors.kafka.reasons import KafkaProblem, explain, unencrypted
+from dataflows.connectors.kafka.telling import answers, client_line, waiting
 
 PATIENCE = 2.0
 """Seconds that one question waits for its answer."""
@@ -34,8 +35,9 @@ class Asked:
         elif error.code() != KafkaError._ALL_BROKERS_DOWN or not self.told:
             self.say(message)
 
-    def log(self, line: str) -> None:
+    def line(self, level: int, line: str) -> None:
         """Take a line of the client's log: that a broker hung up on the first request comes nowhere else."""
+        self.live.note(client_line(self.connection.name, level, line))
         if "APIVERSION_QUERY" in line and "Disconnected" in line:
             self.hung_up += 1
             if self.hung_up >= _HUNG_UP:
@@ -45,7 +47,7 @@ class Asked:
         """Tell it, unless it was told before."""
         if message not in self.told:
             self.told.add(message)
-            self.live.say(f"{message}; waiting")
+            self.live.say(waiting(self.connection, message))
 
 
 def partitions_of(connection: Connection, topics: Sequence[str], live: Live) -> dict[str, int]:
@@ -55,7 +57,7 @@ def partitions_of(connection: Connection, topics: Sequence[str], live: Live) -> 
         KafkaProblem: when a topic does not exist, or the broker refuses the client.
     """
     asked = Asked(connection, live)
-    client = connection.consumer("tocsin", asked, on_log=asked.log)  # a producer's question would make the topic
+    client = connection.consumer("tocsin", asked, on_line=asked.line)  # a producer's question would make the topic
     found: dict[str, int] = {}
     for topic in topics:
         while not live.draining():
@@ -65,7 +67,7 @@ def partitions_of(connection: Connection, topics: Sequence[str], live: Live) -> 
                 break
     client.close()
     if asked.told:
-        live.say(f"connection {connection.name!r} ({connection.servers}): the broker answers")
+        live.say(answers(connection, "the broker answers"))
     return found
 
 
