@@ -102,4 +102,4 @@ def test_what_ends_a_worker_is_told_once(broker: Broker, tmp_path: Path) -> None
     running = run(tmp_path, "--processes", "2", form="json")
     _, told = running.communicate(timeout=PATIENCE)
     fatal = [line for line in log_of(told) if line["event"] == "fatal"]
-    assert len(fatal) == 1 and "topic 'nowhere' does not exist" in fatal[0]["message"] and running.returncode == 1
+    assert len(fatal) == 1 and "topic 'nowhere' does not exist" in fatal[0]["message"] and running.returncode == 3
