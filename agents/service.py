@@ -7,6 +7,7 @@ something to do.
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import secrets
 import socket
@@ -21,6 +22,9 @@ from agents.inbox.record import Record
 from agents.ledger.clock import Clock
 from agents.ledger.ledger import Ledger
 from agents.policy import Policy
+
+_COLLECTED = (100_000, 20, 50)
+"""Flags are large trees without circles: looking for circles in them at every turn is most of the work."""
 
 
 class Worker(Protocol):
@@ -87,6 +91,8 @@ class Service:
 
     async def _begin(self) -> None:
         """Flows of stages that no pump has are parked; those that one has again are taken up."""
+        gc.freeze()  # what was there before lives as long as the process
+        gc.set_threshold(*_COLLECTED)
         stages = [worker.stage.name for worker in self.workers if isinstance(worker, Pump)]
         now = self.clock.now()
         await self.ledger.run(lambda c: (park_unknown(c, stages, now), take_up(c, self.policy, stages, now)))

@@ -11,10 +11,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from agents.ledger.connect import POSTGRESQL
+from agents.ledger.rows import insert_rows
 from agents.ledger.schema import audit, audit_head
 from models.events.ids import canonical_json
 
@@ -42,7 +43,7 @@ def append(connection: Connection, application: str, entries: Sequence[Entry], n
                "body": canonical_json(entry.body), "prev_hash": before}  # fmt: skip
         before = row["hash"] = hash_of(row)
         rows.append(row)
-    connection.execute(insert(audit), rows)
+    insert_rows(connection, audit, rows)
     connection.execute(update(audit_head).where(audit_head.c.chain == chain).values(seq=seq, hash=before))
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, func, insert, select
+from sqlalchemy import Connection, func, select
 
 from agents.audit.chain import Entry, append
 from agents.flows.effects import effect_rows
 from agents.ledger.claims import held
 from agents.ledger.killpoint import mark
+from agents.ledger.rows import insert_rows
 from agents.ledger.schema import decision as decision_table
 from agents.ledger.schema import effect, flow, llm_call
 from agents.policy import Policy
@@ -86,10 +87,9 @@ def write_decisions(connection: Connection, policy: Policy, found: Sequence[Deci
     """Insert decisions, their effects and audit records. A decision that is there already is the caller's mistake."""
     if not found:
         return
-    connection.execute(insert(decision_table), [each.decision for each in found])
+    insert_rows(connection, decision_table, [each.decision for each in found])
     mark("decision")
-    if effects := [row for each in found for row in each.effects]:
-        connection.execute(insert(effect), effects)
+    insert_rows(connection, effect, [row for each in found for row in each.effects])
     mark("effects")
     append(connection, policy.application, [each.audit for each in found if each.audit is not None], now)
 

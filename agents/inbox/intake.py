@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, and_, insert, select
+from sqlalchemy import Connection, and_, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import IntegrityError
 
@@ -21,6 +21,7 @@ from agents.ledger.clock import Clock
 from agents.ledger.connect import POSTGRESQL
 from agents.ledger.killpoint import mark
 from agents.ledger.ledger import Ledger
+from agents.ledger.rows import insert_rows
 from agents.ledger.schema import dead_letter, flow, inbox, input_offset
 from agents.routing import inhibition, silences
 from agents.routing.inhibition import Sources
@@ -100,14 +101,12 @@ class Intake:
         known = _known_shas(connection, flags)
         new = [flag for flag in flags if (flag.runmode, flag.id) not in known]
         dead = poison + [_conflict(flag) for flag in flags if known.get((flag.runmode, flag.id), flag.sha) != flag.sha]
-        if new:
-            connection.execute(insert(inbox), [_row(flag, now) for flag in new])
+        insert_rows(connection, inbox, [_row(flag, now) for flag in new])
         mark("inbox")
         decisions = [each for flag in new for each in planned.decisions.get(flag.id, ())]
         write_decisions(connection, self.planner.policy, decisions, now)
         flows = [each for flag in new for each in planned.flows.get(flag.id, ())]
-        if flows:
-            connection.execute(insert(flow), flows)
+        insert_rows(connection, flow, flows)
         mark("flows")
         inhibition.save(connection, sources)
         _bury(connection, dead, self.runmode or "live", now)
@@ -138,7 +137,7 @@ def _known_shas(connection: Connection, flags: Sequence[Flag]) -> dict[tuple[str
 def _row(flag: Flag, now: int) -> dict[str, Any]:
     event, record = flag.event, flag.record
     return {
-        "runmode": flag.runmode, "flag_id": flag.id, "body_sha": flag.sha, "body": orjson.dumps(event).decode(),
+        "runmode": flag.runmode, "flag_id": flag.id, "body_sha": flag.sha, "body": flag.text,
         "pattern": flag.pattern, "kind": event["data"]["pattern"].get("kind") or "", "severity": event.get("severity") or "",
         "priority": flag.lane, "subject": event.get("subject") or "", "key": event["partitionkey"],
         "dedupkey": event.get("dedupkey") or "", "correlation_id": event.get("correlationid") or "",

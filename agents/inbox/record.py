@@ -32,11 +32,12 @@ class Record(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A flag, ready for the inbox. ``event``: the structured CloudEvent; ``sha``: of all of it but the time it was recorded."""
+    """A flag for the inbox. ``event``: structured, ``text``: as JSON; ``sha``: of all of it but the time of recording."""
 
     id: str
     runmode: str
     event: Mapping[str, Any]
+    text: str
     sha: str
     pattern: str
     lane: int
@@ -58,7 +59,7 @@ class Poison:
 def read_record(record: Record, runmode: str | None = None) -> Flag | Poison | None:
     """The flag of a record; None for control events. ``runmode`` replaces the flag's own."""
     try:
-        event = _event(record)
+        event, whole = _event(record)
     except orjson.JSONDecodeError as error:
         return Poison("syntax", f"expected JSON; {error}", record)
     if not isinstance(event, dict):
@@ -73,17 +74,18 @@ def read_record(record: Record, runmode: str | None = None) -> Flag | Poison | N
     if not isinstance(pattern, dict) or not isinstance(pattern.get("name"), str):
         return Poison("envelope", "expected a flag with data.pattern.name", record, event["id"])
     try:
-        return _flag(event, pattern["name"], record, runmode)
+        return _flag(event, pattern["name"], record, runmode, whole)
     except ValueError as error:
         return Poison("type", f"expected times as RFC 3339; found {error}", record, event["id"])
 
 
-def _flag(event: dict[str, Any], pattern: str, record: Record, runmode: str | None) -> Flag:
+def _flag(event: dict[str, Any], pattern: str, record: Record, runmode: str | None, whole: bool) -> Flag:
     if runmode is not None:
         event["runmode"] = runmode
+    text = (record.value or b"") if whole and runmode is None else orjson.dumps(event)
     priority, expires = event.get("priority"), event.get("expirytime")
     return Flag(
-        event["id"], event.get("runmode") or LIVE, event, _sha(event), pattern,
+        event["id"], event.get("runmode") or LIVE, event, text.decode(), _sha(event), pattern,
         priority if isinstance(priority, int) and 1 <= priority <= 3 else 2, parse_time(event["time"]),
         parse_time(expires) if isinstance(expires, str) else None, record,
     )  # fmt: skip
@@ -95,15 +97,15 @@ def _sha(event: Mapping[str, Any]) -> str:
     return hashlib.sha256(orjson.dumps(same, option=orjson.OPT_SORT_KEYS)).hexdigest()
 
 
-def _event(record: Record) -> Any:
-    """The structured event, from either of CloudEvents' modes on Kafka; a line of a file is structured."""
+def _event(record: Record) -> tuple[Any, bool]:
+    """The event, from either of CloudEvents' modes on Kafka, and whether the value is all of it; a line of a file is."""
     found = orjson.loads(record.value or b"")
     headers = dict(record.headers)
     content = (headers.get("content-type") or b"").decode("utf-8", "replace")
     if not headers or content.startswith(STRUCTURED.partition("+")[0]):
-        return found
+        return found, True
     attributes = {name[3:]: (value or b"").decode("utf-8", "replace") for name, value in headers.items() if name.startswith("ce_")}
     if not attributes:
-        return found
+        return found, True
     numbers = {name: int(attributes[name]) for name in _NUMBERS if attributes.get(name, "").isdigit()}
-    return {**attributes, **numbers, "datacontenttype": content, "data": found}
+    return {**attributes, **numbers, "datacontenttype": content, "data": found}, False

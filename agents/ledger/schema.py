@@ -134,7 +134,7 @@ task = Table(
 
 audit = Table(
     "audit", metadata, _text("chain", key=True), _big("seq", key=True), _text("kind"), _text("ref"), _text("flag_id"),
-    _big("at"), _text("body"), _text("prev_hash"), _text("hash"), Index("audit_ref", "ref"), Index("audit_flag", "flag_id"),
+    _big("at"), _text("body"), _text("prev_hash"), _text("hash"), Index("audit_flag", "flag_id"),
 )  # fmt: skip
 """Hash-chained records; ``hash`` covers all other columns. ``body`` is canonical JSON of masked forms."""
 

@@ -36,7 +36,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("chain", "seq"),
     )
     op.create_index("audit_flag", "audit", ["flag_id"], unique=False)
-    op.create_index("audit_ref", "audit", ["ref"], unique=False)
     op.create_table(
         "audit_head",
         sa.Column("chain", sa.Text(), nullable=False),
