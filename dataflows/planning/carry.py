@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from dataflows.batches.evidence import CORRELATION, FLAG_ID
 from dataflows.operators.per import HIT
-from dataflows.planning.needs import fact_columns, fact_inputs, inputs_of, rollup_inputs
+from dataflows.planning.needs import fact_columns, fact_inputs, inputs_of, label_inputs, rollup_inputs
 from dataflows.planning.steps import (
     SOURCE,
     Derive,
@@ -105,8 +105,8 @@ def _before(application: Application, stage: Stage, step: Step, stream: str, nee
         needed |= step.reads
     elif isinstance(step, Wave | Scoring):
         _before_facts(stage, step, stream, needed)
-    elif isinstance(step, Rollup) and (step.of, step.by.fields) == (stream, stage.fields[stream]):
-        needed |= rollup_inputs(step)
+    elif isinstance(step, Rollup):
+        needed |= _rolled(step, stream, stage.fields[stream])
     elif isinstance(step, Pattern) and (stream, stage.fields[stream]) in (inputs := inputs_of(application, step)):
         needed |= inputs[stream, stage.fields[stream]]
         if application.stream(stream).pattern is not None:
@@ -126,8 +126,8 @@ def _before_facts(stage: Stage, step: Wave | Scoring, stream: str, needed: set[s
 def _fed(application: Application, stage: Stage, stream: str, fields: tuple[str, ...]) -> set[str]:
     needed: set[str] = set()
     for step in stage.steps:
-        if isinstance(step, Rollup) and (step.of, step.by.fields) == (stream, fields):
-            needed |= rollup_inputs(step)
+        if isinstance(step, Rollup):
+            needed |= _rolled(step, stream, fields)
         if isinstance(step, Pattern) and stage.fields.get(stream) != fields:
             needed |= inputs_of(application, step).get((stream, fields), frozenset())
         facts: Sequence[Feature | Score] = ()
@@ -139,6 +139,13 @@ def _fed(application: Application, stage: Stage, stream: str, fields: tuple[str,
             if fact.of == stream and fact.by.fields == fields:
                 needed |= fact_inputs(fact)
     return needed
+
+
+def _rolled(rollup: Rollup, stream: str, fields: tuple[str, ...]) -> frozenset[str]:
+    """What a rollup, or a labelled stream, needs of rows keyed by fields."""
+    needed = rollup_inputs(rollup) if (rollup.of, rollup.by.fields) == (stream, fields) else frozenset()
+    label = rollup.label
+    return needed | label_inputs(label) if label is not None and (label.source, (label.matches,)) == (stream, fields) else needed
 
 
 def _table_columns(application: Application, stage: Stage, table: str) -> frozenset[str]:

@@ -126,7 +126,10 @@ def _feature(fact: Feature) -> str:
 
 
 def _rollup(rollup: Rollup) -> str:
-    window = rollup.window
+    window, label = rollup.window, rollup.label
+    if label is not None:
+        told = f"{label.value.text} of {label.source} by {label.matches}"
+        return f"label {label.name}: {rollup.of}, each again after {duration(window.size)} with {told} as it is known then"
     size = duration(window.size) if window.kind != "hopping" else f"{duration(window.size)} every {duration(window.step)}"
     select = ", ".join(f"{m.name}: {m.aggregate}{'' if m.value is None else f'({m.value.text})'}" for m in rollup.select)
     return f"rollup {rollup.name}: of {rollup.of}, {window.kind} {size}: {select}"

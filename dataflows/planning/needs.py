@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dataflows.planning.steps import Derive, Lookup, Storming, Suppression, flags_before_storm, hits_of
-from models.application.resolved import Application, Feature, Join, Pattern, Rollup, Score, Stream
+from models.application.resolved import Application, Feature, Join, Label, Pattern, Rollup, Score, Stream
 from models.application.steps import Arm, Until
 from models.application.stepscope import PREFIX, look_back
 from models.expressions.expression import Expression
@@ -96,7 +96,12 @@ def fact_columns(fact: Feature | Score, fields: tuple[str, ...]) -> list[str]:
 def rollup_inputs(rollup: Rollup) -> frozenset[str]:
     """The columns that a row must have for a rollup to tell of it."""
     reads = [fact_inputs(measure) for measure in rollup.select]
-    return frozenset(rollup.by.fields).union(*reads)
+    return frozenset(rollup.by.fields).union(rollup.carries, *reads)
+
+
+def label_inputs(label: Label) -> frozenset[str]:
+    """The columns that a row must have to tell a label."""
+    return frozenset({label.matches}) | label.value.reads
 
 
 def fact_inputs(fact: Feature | Score) -> frozenset[str]:
@@ -244,8 +249,13 @@ class _Collector:
         of = self.application.stream(rollup.of)
         needed = rollup_inputs(rollup)
         feed = Feed(rollup.of, rollup.by.fields, needed | _raised(of))
+        feeds: tuple[Feed, ...] = (feed,)
+        if rollup.label is not None:
+            told = label_inputs(rollup.label)
+            feeds = (feed, Feed(rollup.label.source, (rollup.label.matches,), told))
+            self.need(self.application.stream(rollup.label.source), told)
         key, gives = Key(rollup.by.entity, rollup.by.entity), frozenset(self.application.stream(rollup.name).fields)
-        self.rollups[rollup.name] = Node(rollup.name, rollup.name, frozenset(), gives, rollup, key, (feed,))
+        self.rollups[rollup.name] = Node(rollup.name, rollup.name, frozenset(), gives, rollup, key, feeds)
         self.need(of, needed)
 
     def _join_node(self, stream: str, join: Join, columns: list[str]) -> Node:

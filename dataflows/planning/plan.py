@@ -170,6 +170,8 @@ class _Planner:
                 self._feed(stage, step.scores)
             elif isinstance(step, Rollup):
                 self._learn(stage, step.of, step.by.fields)
+                if step.label is not None:
+                    self._learn(stage, step.label.source, (step.label.matches,))
             elif isinstance(step, Pattern):
                 if step.absence is not None and step.absence.expect is not None:
                     table = self.application.tables[step.absence.expect]

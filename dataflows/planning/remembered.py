@@ -75,6 +75,9 @@ def _scores(scores: Sequence[Score]) -> Iterator[dict[str, str]]:
 
 def _rollup(rollup: Rollup) -> dict[str, str]:
     window = rollup.window
+    if rollup.label is not None:
+        kept = f"{rollup.of}, and {rollup.label.name} of each"
+        return _part(kept, f"they are {interval_text(window.size)} old", [rollup.label.name])
     if window.kind == "hopping":
         return _part(f"the events of {rollup.of}", f"they are {interval_text(window.size)} old", [rollup.name])
     whole = any(measure.aggregate in _KEPT_WHOLE for measure in rollup.select)

@@ -82,6 +82,8 @@ class Sinks:
         for name, count in outcome.guarded.items():
             self.counts.guarded[name] += count
             self.counts.hits[name] += count
+        for source, count in outcome.late_labels.items():
+            self.counts.late[f"{source} label"] += count
         for found in outcome.hits:
             self.counts.hits[found.pattern.name] += 1
             if found.pattern.mode != "part" and not found.hit.late:

@@ -40,10 +40,14 @@ class Found(NamedTuple):
 
 @dataclass(slots=True)
 class Outcome:
-    """What a shard gives: hits, rows for later stages by stream, and how far it has come."""
+    """What a shard gives: hits, rows for later stages by stream, how far it has come, and counts.
+
+    late_labels: by stream, what was told of no event that waited for it.
+    """
 
     bound: Bound
     hits: list[Found] = field(default_factory=list)
     rows: list[tuple[str, Batch]] = field(default_factory=list)
     suppressed: dict[str, int] = field(default_factory=dict)
     guarded: dict[str, int] = field(default_factory=dict)
+    late_labels: dict[str, int] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from dataflows.stages.items import CHANGE, DIGEST, VERSION, Outcome
 from dataflows.stages.raising import Raising
 from dataflows.stages.shardstate import ShardState
 from dataflows.stages.waves import Waves
-from models.application.resolved import Pattern, Rollup
+from models.application.resolved import Label, Pattern, Rollup
 from models.values.column import Column
 
 
@@ -96,11 +96,22 @@ class _Pass:
             self.rows.columns[lane][step.column] = step.expression.column(self.rows.columns[lane], len(self.rows.parts[lane].batch))
 
     def _rollup(self, rollup: Rollup) -> None:
+        if rollup.label is not None:
+            self._label(rollup, rollup.label)
+            return
         machine, until = self.shard.rollups[rollup.name], self.outcome.bound.time
         part = self.rows.lane_rows(0, rollup.of, rollup.by.fields)
         closed = machine.step(None if part is None else Rows(part.slot, part.batch, part.columns), until)
         if closed is not None:
             self.rows.insert(rollup.name, *self.shard.rollup_rows[rollup.name].rows(closed))
+
+    def _label(self, rollup: Rollup, label: Label) -> None:
+        machine = self.shard.labels[rollup.name]
+        found = [self.rows.lane_rows(0, *lane) for lane in ((rollup.of, rollup.by.fields), (label.source, (label.matches,)))]
+        events, told = (None if part is None else Rows(part.slot, part.batch, part.columns) for part in found)
+        labelled = machine.step(events, told, self.outcome.bound.time)
+        if labelled is not None:
+            self.rows.insert(rollup.name, *labelled)
 
     def _pass_on(self, stream: str, lane: int) -> None:
         plan, index = self.shard.plan, self.rows.stage.index

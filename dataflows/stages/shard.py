@@ -28,7 +28,7 @@ class Shard(ShardState):
         bound = self.reorder.watermark
         chunk = self.reorder.release()
         outcome = Outcome(bound)
-        machines = [*self._all_machines(), *self.rollups.values()]
+        machines = [*self._all_machines(), *self.rollups.values(), *self.labels.values()]
         if chunk is None and any(machine.ripe(bound.time) for machine in machines):
             chunk = NOTHING
         if chunk is not None:
@@ -49,6 +49,9 @@ class Shard(ShardState):
             outcome.suppressed[name] = outcome.suppressed.get(name, 0) + news
         for name, raising in self.machines.items():
             outcome.guarded[name] = self._news(f"guarded {name}", raising.guarded)
+        for name, labels in self.labels.items():
+            source = labels.label.source
+            outcome.late_labels[source] = outcome.late_labels.get(source, 0) + self._news(f"late {name}", labels.late)
 
     def _news(self, what: str, count: int) -> int:
         """How much a count has grown since it was last told."""

@@ -13,6 +13,7 @@ from dataflows.batches.evidence import CORRELATION, FLAG_ID, EvidenceMaker
 from dataflows.decoding.decoded import Chunk
 from dataflows.operators.absence import AbsenceMachine
 from dataflows.operators.keys import KeyTable
+from dataflows.operators.labels import LabelMachine
 from dataflows.operators.machine import PatternMachine
 from dataflows.operators.per import PerMachine
 from dataflows.operators.reorder import Reorder
@@ -85,7 +86,9 @@ class ShardState:
         application = plan.application
         self.windows = {id(step): Windows(step.features) for step in stage.steps if isinstance(step, Wave)}
         self.scores = {id(step): ZScores(step.scores) for step in stage.steps if isinstance(step, Scoring)}
-        rollups = [step for step in stage.steps if isinstance(step, Rollup)]
+        labelled = [step for step in stage.steps if isinstance(step, Rollup) and step.label is not None]
+        self.labels = {rollup.name: self._labels(rollup) for rollup in labelled}
+        rollups = [step for step in stage.steps if isinstance(step, Rollup) and step.label is None]
         self.rollups = {rollup.name: RollupMachine(rollup, plan.depth(rollup.of)) for rollup in rollups}
         self.rollup_rows = {rollup.name: RollupRows(plan, rollup, self.keys) for rollup in rollups}
         self.machines = {step.name: self._machine(step) for step in stage.steps if isinstance(step, Pattern)}
@@ -110,6 +113,11 @@ class ShardState:
         lookups = [step for step in self.stage.steps if isinstance(step, Lookup) and step.join.table == table]
         types = {name: spec.type for name, spec in fields.items() if name in wanted}
         return Versions(types, {n: at for at, n in enumerate(fields)}, traced=any(step.join.compares for step in lookups))
+
+    def _labels(self, rollup: Rollup) -> LabelMachine:
+        assert rollup.label is not None
+        type_ = self.plan.application.stream(rollup.name).fields[rollup.label.name].type
+        return LabelMachine(rollup, self.plan.depth(rollup.of), type_, self._chunk)
 
     def _machine(self, pattern: Pattern) -> Machine:
         if pattern.sequence is not None:
@@ -143,6 +151,7 @@ class ShardState:
             elif isinstance(step, Scoring):
                 found[f"scores {place}"] = self.scores[id(step)]
         found.update({f"rollup {name}": machine for name, machine in self.rollups.items()})
+        found.update({f"label {name}": machine for name, machine in self.labels.items()})
         found.update({f"pattern {name}": machine for name, machine in self.machines.items()})
         found.update({f"settling {name}": settling for name, settling in self.settling.items()})
         found.update({f"suppression {name}": machine for name, machine in self.suppressions.items()})

@@ -81,14 +81,14 @@ class FlagStreams:
         if below is None:
             return None
         fields = dict(below.fields)
-        fields.update({column: FieldSpec(column, type_, (column,)) for column, type_ in self._more(below)})
+        fields.update({column: FieldSpec(column, type_, (column,)) for column, type_ in self.more(below)})
         fields.update({column: FieldSpec(column, type_, (column,)) for column, type_ in OF_FLAGS.items()})
         shown = tuple(dict.fromkeys([*below.shown, *below.derive, *OF_FLAGS]))
         return Stream(
             name, below.place, None, below.format, below.time, fields, position=entry.position, pattern=name, shown=shown
         )  # fmt: skip
 
-    def _more(self, below: Stream) -> Iterator[tuple[str, Type]]:
+    def more(self, below: Stream) -> Iterator[tuple[str, Type]]:
         """Derived fields and joined columns."""
         for name, expression in below.derive.items():
             yield name, expression.type

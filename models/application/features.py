@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import get_args
 
 from models.application.derived import FlagStreams
+from models.application.labels import LabelReader
 from models.application.nodes import Node
 from models.application.reader import Reader
 from models.application.resolved import Aggregate, By, Feature, Rollup, Score, Stream, Table
@@ -145,13 +146,21 @@ class FactReader:
         stream = self.stream_of(entry, values, by, nodes)
         if stream is None:
             return None
+        delay = reader.duration(values.get("delay"), "delay", 0) or 0
+        named = self.labels.of(stream.name, {w for node in nodes for w in _words(node.text or "")}) if self.labels else []
+        if len(named) > 1:
+            reader.problems.add(entry.position, f"a feature reads one label; found {' and '.join(named)}")
+            return None
+        if named and self.labels is not None:
+            stream, delay = self.labels.stream(named[0], delay, entry), 0
+            if stream is None:
+                return None
         found = self.measure(name, len(self.done), kind, values, stream, by, self.scope(stream), entry)
         if found is None:
             return None
         return replace(
             found, over=over if over is not None else self._over(values),
-            delay=reader.duration(values.get("delay"), "delay", 0) or 0,
-            exclude_current=reader.boolean(values.get("exclude_current"), "exclude_current"),
+            delay=delay, exclude_current=reader.boolean(values.get("exclude_current"), "exclude_current"),
             every=reader.duration(values.get("every"), "every", least=1),
             ttl=reader.duration(values.get("ttl"), "ttl", _TTL, 1) or _TTL, n=reader.integer(values.get("n"), "n", 1, 1),
             event=event, event_types={n: _optional(s.type) for n, s in stream.fields.items()} if event else {},
@@ -252,6 +261,7 @@ class FactReader:
     patterns: frozenset[str] = frozenset()
     rollups: Mapping[str, Rollup] = {}
     """All that were read; set by their reader."""
+    labels: LabelReader | None = None
 
 
 _TTL = 90 * 86_400_000_000

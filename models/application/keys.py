@@ -23,7 +23,7 @@ SECTIONS: dict[str, dict[str, str]] = {
         "storm": "a limit on each pattern's flags",
         "tests": "tests of several patterns",
         "rollups": "rows that tell of windows of a stream",
-        "labels": "",
+        "labels": "what is told of events days later",
         "respond": "how flags are answered",
         "endpoints": "where messages go",
         "inbound": "",
@@ -82,6 +82,14 @@ SECTIONS: dict[str, dict[str, str]] = {
         "tz": "the zone of windows of whole days",
         "select": "aggregates by name",
         "fill": "rows of empty windows too, until a key was silent so long",
+    },
+    "label": {
+        "of": "the stream that is labelled",
+        "from": "the stream that tells it",
+        "match": "the field that both have, or {FIELD: FIELD OF from}",
+        "value": "over the row that tells it",
+        "default": "of events of which nothing was told",
+        "settle": "how long it may take",
     },
     "window": {"tumbling": "its size", "hopping": "[SIZE, STEP]", "session": "the gap that ends it"},
     "measure": {"where": "which events count", "q": "which quantile", "skip_null": "take no NULLs"},
@@ -206,7 +214,7 @@ SECTIONS: dict[str, dict[str, str]] = {
 }
 
 LATER = {
-    "application": frozenset({"labels", "inbound"}),
+    "application": frozenset({"inbound"}),
     "table": frozenset({"refresh"}),
     "pattern": frozenset({"enrich", "volatile"}),
     "list": frozenset({"default_ttl"}),

@@ -14,6 +14,7 @@ from models.application.connections import REGISTRY, connections, topic_of, with
 from models.application.derived import FlagStreams
 from models.application.errors import Problems
 from models.application.features import FactReader, with_event_fields
+from models.application.labels import LabelReader, with_reads
 from models.application.merge import whole
 from models.application.nodes import Node, text_of
 from models.application.patterns import PatternReader
@@ -60,9 +61,11 @@ def load(
     facts.add(values.get("features"), values.get("scores"))
     order = places(values)
     rollup_reader = RollupReader(reader, facts, values.get("rollups"), order)
-    rollups = rollup_reader.all()
+    LabelReader(reader, facts, values.get("labels"))
+    rollup_reader.all()
     patterns = PatternReader(reader, facts, order).read(values.get("patterns"))
     facts.all()
+    rollups = rollup_reader.all()
     tests = read_tests(reader, values, streams, tables, patterns, rollups)
     outputs, storm, max_dead = _outputs(reader, values.get("flags")), _storm(reader, values.get("storm")), _max_dead(reader, values)
     version = reader.text(values.get("version"), "version", "1")
@@ -80,6 +83,7 @@ def load(
         reads = _all_reads(found, features)
         found = replace(
             found,
+            rollups=with_reads(rollups, features),
             features={name: with_event_fields(f, reads) if f.event else f for name, f in features.items()},
             connections=settings(reader.connections, "kafka"),
             registries={name: found for name, found in settings(reader.connections, REGISTRY).items() if found},

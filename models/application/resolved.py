@@ -198,7 +198,7 @@ class Window:
     have rows too until a key was silent so long.
     """
 
-    kind: Literal["tumbling", "hopping", "session"]
+    kind: Literal["tumbling", "hopping", "session", "label"]
     size: int
     step: int
     fill: int | None = None
@@ -206,8 +206,27 @@ class Window:
 
 
 @dataclass(frozen=True, slots=True)
+class Label:
+    """What rows of the stream ``source`` tell of events later: the last ``value`` where ``matches`` holds what ``match`` holds.
+
+    default: what an event has of which nothing was told (None: NULL), over the event's own row.
+    """
+
+    name: str
+    source: str
+    match: str
+    matches: str
+    value: Expression
+    default: Expression | None
+
+
+@dataclass(frozen=True, slots=True)
 class Rollup:
-    """A stream of rows that tell of windows of another. ``place`` is its position among rollups and patterns in the file."""
+    """A stream of rows that tell of windows of another. ``place`` is its position among rollups and patterns in the file.
+
+    label: set where the rows are the events themselves, ``window.size`` after each, with what was told of them until then;
+    carries: the columns that somebody reads of these.
+    """
 
     name: str
     place: int
@@ -216,6 +235,8 @@ class Rollup:
     window: Window
     select: tuple[Feature, ...]
     position: Position | None = None
+    label: Label | None = None
+    carries: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ class RollupReader:
 
     def all(self) -> dict[str, Rollup]:
         """All rollups by name, in the order of the file."""
-        for name in self.entries:
+        for name in list(self.entries):  # a measure may read a label, which is one more
             self.facts.flags.stream(name)
         return {name: self.done[name] for name in self.entries if name in self.done}
 

@@ -148,6 +148,7 @@ _TYPES: dict[str, dict[str, Any]] = {
         "features": _named("feature", _MEASURES),
         "scores": _named("score", {"zscore": {**_SCALAR, "description": "strangeness of a value"}, "points": _POINTS}),
         "rollups": _named("rollup", required=("window", "select")),
+        "labels": _named("label", required=("of", "from", "match", "value", "settle")),
         "calendars": _named("calendar"),
         "lists": _named("list"),
         "patterns": _named("pattern"),
@@ -170,6 +171,10 @@ _TYPES: dict[str, dict[str, Any]] = {
     },
     "window": {
         "tumbling": _DURATION, "hopping": {"type": "array", "items": _DURATION, "minItems": 2, "maxItems": 2}, "session": _DURATION,
+    },
+    "label": {
+        "of": _TEXT, "from": _TEXT, "value": _SCALAR, "default": _SCALAR, "settle": _DURATION,
+        "match": {"anyOf": [_TEXT, {"type": "object", "additionalProperties": _TEXT}]},
     },
     "measure": {"where": _SCALAR, "q": _NUMBER, "skip_null": _BOOL},
     "pattern": {

@@ -62,7 +62,7 @@ def test_every_key_of_the_language_is_in_the_schema(capfd: pytest.CaptureFixture
 
 @pytest.mark.parametrize(
     "change",
-    [{"patern": {}}, {"tocsin": 2}, {"name": "Shop"}, {"labels": {}}, {"rollups": {"r": {"window": {"tumbling": "1h", "session": "1h"}, "select": {}}}}, {"patterns": {"p": {"when": "a", "priority": 7}}},
+    [{"patern": {}}, {"tocsin": 2}, {"name": "Shop"}, {"labels": {"l": {"of": "s"}}}, {"rollups": {"r": {"window": {"tumbling": "1h", "session": "1h"}, "select": {}}}}, {"patterns": {"p": {"when": "a", "priority": 7}}},
      {"patterns": {"p": {"when": "a", "suppress": {"cooldown": "5 minutes"}}}}, {"features": {"f": {"summ": "a"}}},
      {"streams": {"s": {"time": "t"}}}],
 )  # fmt: skip

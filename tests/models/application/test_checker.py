@@ -17,6 +17,8 @@ TOP = HEAD + FIELDS + "{}\n"
 PATTERN = HEAD + FIELDS + "patterns:\n  p:\n    by: card\n    when: amount > 1\n    {}\n"
 TEST = HEAD + FIELDS + "patterns:\n  p:\n    by: card\n    when: amount > 1\n    tests: [{}]\n"
 
+LABEL = HEAD + FIELDS + "  told:\n    time: ts\n    fields: {ts: timestamp, card: string, why: string}\nlabels:\n  bad: {{}}\n"
+
 CASES = [
     # whole
     (WHOLE, 'tocsin: 2\nname: shop\nstreams:\n  tx:\n    time: ts\n    fields: {ts: timestamp, card: string, amount: float}\n', ["1:9: expected tocsin: 1, the language's version"]),
@@ -47,6 +49,17 @@ CASES = [
     (WHOLE, 'tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    join: {owner: {tabl: people, on: card}}\n    fields: {ts: timestamp, card: string, amount: float}\ntables:\n  people: {key: id, fields: {id: string, n: int}}\n', ["6:20: unknown key of a join 'tabl'… (did you mean table?)"]),
     (WHOLE, "tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    join: {card: {table: people, on: card}}\n    fields: {ts: timestamp, card: string, amount: float}\ntables:\n  people: {key: id, fields: {id: string, n: int}}\npatterns:\n  p: {by: card, when: card = 'x'}\n", ["11:23: 'card' is both field card and join card; rename one"]),
     (WHOLE, "tocsin: 1\nname: shop\nstreams:\n  tx:\n    time: ts\n    join: {people: card}\n    fields: {ts: timestamp, card: string, amount: float}\ntables:\n  people: {key: id, fields: {id: string, n: int}}\npatterns:\n  p: {by: card, when: people = 'x'}\n", ["11:23: 'people' is a join; expected people.COLUMN"]),
+    # labels
+    (LABEL, "of: tx, from: told, match: card, value: why = 'x'", ["11:8: expected settle of label 'bad'; found none"]),
+    (LABEL, "of: tx, from: tld, match: card, value: why = 'x', settle: 7d", ["11:23: unknown stream 'tld'; expected one of tx, told (did you mean told?)"]),
+    (LABEL, "of: tx, from: told, match: card, value: why = 'x', settle: 7d, dfault: 'a'", ["11:72: unknown key of a label 'dfault'… (did you mean default?)"]),
+    (LABEL, "of: tx, from: told, match: crd, value: why = 'x', settle: 7d", ["11:36: unknown field of tx 'crd'; expected one of ts, card, amount (did you mean card?)"]),
+    (LABEL, "of: tx, from: told, match: {amount: card}, value: why = 'x', settle: 7d", ["11:36: expected match of fields of one type; found tx.amount is float, told.card is string"]),
+    (LABEL, "of: tx, from: told, match: card, value: wy, settle: 7d", ["11:49: unknown name 'wy' (did you mean why?)"]),
+    (LABEL, "of: tx, from: told, match: card, value: why = 'x', default: \"'no'\", settle: 7d", ["11:69: expected default of the type of value, bool; found string"]),
+    (LABEL.replace("bad:", "amount:"), "of: tx, from: told, match: card, value: why, settle: 7d", ["11:3: tx has 'amount' already; rename one"]),
+    (LABEL + "features:\n  f: {ratio: bad, of: tx, by: card, over: 7d, delay: 6d}\n", "of: tx, from: told, match: card, value: why = 'x', settle: 7d", ["13:54: expected delay of at least 7d, the time in which label 'bad' settles; found 6d"]),
+    (LABEL + "features:\n  f: {ratio: bad, of: tx, by: card}\n", "of: tx, from: told, match: card, value: why = 'x', settle: 7d", ["13:6: expected delay of at least 7d, the time in which label 'bad' settles; found 0s"]),
     # top
     (TOP, 'patern: {}', ["7:1: unknown key of an application 'patern'… (did you mean patterns?)"]),
     (TOP, 'patterns: {p: {by: card, when: amount in (1, 2, 3)}}', ['7:32: YAML split an expression here; put the expression in quotes: "amount in (1, 2, 3)"']),
@@ -105,7 +118,6 @@ CASES = [
     (TOP, 'rollups:\n  r: {by: card, window: {tumbling: 1d}, select: {n: {previous: amount}}}', ['8:53: expected one aggregate of count, sum, mean, min, max, std, distinct, first, last, quantile, ratio; found previous']),
     (TOP, 'rollups:\n  r: {by: card, window: {tumbling: 1d}, select: {n: {sum: card}}}', ["8:59: sum takes a number; found string 'card'"]),
     (TOP, 'rollups:\n  r: {by: card, window: {tumbling: 0s}, select: {n: {count: true}}}', ["8:36: expected window.tumbling as a duration of more than 0s such as 30s, 10m or 1h30m; found '0s'"]),
-    (TOP, 'labels: {}', ["7:1: 'labels' is not in this version"]),
     (TOP, 'respond: {}', ["7:10: expected responders: at least one; found none"]),
     (TOP, 'inbound: {}', ["7:1: 'inbound' is not in this version"]),
     (TOP, 'storm: {}', ["7:8: expected storm as {max: COUNT, per: DURATION}; found a mapping"]),

@@ -36,7 +36,7 @@ def errors_of(path: Path, tmp_path: Path, **more: object) -> list[str]:
 
 def test_all_errors_come_at_once(tmp_path: Path) -> None:
     """Three mistakes, three lines, in the order of the file."""
-    more = "patterns:\n  p: {by: card, when: amout > 1}\n  q: {by: crad, when: amount > 1}\nlabels: {}\n"
+    more = "patterns:\n  p: {by: card, when: amout > 1}\n  q: {by: crad, when: amount > 1}\ninbound: {}\n"
     assert [error.split(":")[1] for error in errors(tmp_path, BASE + more)] == ["10", "11", "12"]
 
 
