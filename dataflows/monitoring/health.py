@@ -24,10 +24,12 @@ class Health(NamedTuple):
 
 
 def health(observed: Observed, stalled: float = STALLED) -> Health:
-    """Alive while epochs complete; before the first one, alive."""
+    """Alive while epochs complete, before the first one, and while a broker is away, which no restart would bring back."""
     if observed.epoch_at is None:
         return Health(True, "starting")
     age = observed.clock() - observed.epoch_at
+    if age > stalled and observed.down:
+        return Health(True, f"waiting for {', '.join(sorted(observed.down))}: no epoch was completed for {age:.0f} s")
     if age > stalled:
         return Health(False, f"stalled: the last epoch was completed {age:.0f} s ago; expected at most {stalled:.0f} s")
     return Health(True, "running")

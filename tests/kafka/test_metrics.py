@@ -123,6 +123,10 @@ def test_health_needs_epochs() -> None:
     assert health(observed).ok and readiness(observed).ok
     now[0] += STALLED + 1
     assert health(observed) == (False, "stalled: the last epoch was completed 61 s ago; expected at most 60 s")
+    observed.reached("main (payments)", False)
+    assert health(observed) == (True, "waiting for main (payments): no epoch was completed for 61 s")
+    observed.reached("main (payments)", True)
+    assert not health(observed).ok
 
 
 def test_a_run_over_files_can_be_scraped(tmp_path: Path) -> None:
