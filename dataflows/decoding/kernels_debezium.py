@@ -9,7 +9,8 @@ import numba as nb
 import numpy as np
 
 from dataflows.decoding.kernels_json import WHOLE_TENS
-from dataflows.decoding.words import load64, plain_run
+from dataflows.decoding.words import plain_run
+from models.values.words import load64
 
 _NONE = np.int64(-(2**62))
 _AFTER, _BEFORE, _OP, _SOURCE, _TS_MS, _TS_US, _TS_NS, _TRANSACTION = 1, 2, 4, 8, 16, 32, 64, 128

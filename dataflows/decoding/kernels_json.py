@@ -5,7 +5,8 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
-from dataflows.decoding.words import load64, plain_run
+from dataflows.decoding.words import plain_run
+from models.values.words import load64
 
 STRING, BOOL, INT, FLOAT, DECIMAL, TIMESTAMP, DATE, ANY = 0, 1, 2, 3, 4, 5, 6, 7
 TENS = np.array([10.0**i for i in range(23)])

@@ -9,10 +9,10 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.decoding.words import load64
 from dataflows.operators.canonical import xxh64
 from dataflows.operators.intrinsics import AHEAD, prefetch
 from models.values.strings import Strings
+from models.values.words import load64
 
 _EMPTY = -1
 _SLACK = 65_536

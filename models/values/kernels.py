@@ -6,6 +6,20 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from models.values.words import load64, store64
+
+
+@nb.njit(cache=True, nogil=True)
+def copy_bytes(data, begin, size, out, at):  # type: ignore[no-untyped-def]
+    """Copy ``data[begin : begin + size]`` to ``out[at:]``: by words, the last one overlapping the one before it."""
+    if size < 8:
+        for i in range(size):
+            out[at + i] = data[begin + i]
+        return
+    for i in range(0, size - 7, 8):
+        store64(out, at + i, load64(data, begin + i))
+    store64(out, at + size - 8, load64(data, begin + size - 8))
+
 
 @nb.njit(cache=True, nogil=True)
 def gather_bytes(
@@ -19,9 +33,7 @@ def gather_bytes(
     at = 0
     for row in range(start.shape[0]):
         out_start[row] = at
-        begin = start[row]
-        for i in range(length[row]):
-            out[at + i] = data[begin + i]
+        copy_bytes(data, start[row], length[row], out, at)
         at += length[row]
 
 
