@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from dataflows.decoding.decoded import PADDING, RawRows
 from dataflows.decoding.json import lines_in
+from dataflows.decoding.recycled import POOL
 from models.application.resolved import FileInput
 
 BLOCK = 16 << 20
@@ -161,7 +162,7 @@ def _lines_of(file: IO[bytes]) -> Iterator[tuple[NDArray[np.uint8], int, int, in
     rest = np.zeros(0, np.uint8)
     cut, place, first = 0, 0, True
     while True:
-        data = np.empty(len(rest) + BLOCK + PADDING, np.uint8)
+        data = POOL.empty((len(rest) + BLOCK + PADDING,), np.uint8)
         data[: len(rest)] = rest
         got = file.readinto(data[len(rest) : len(rest) + BLOCK].data)  # type: ignore[attr-defined]
         n = len(rest) + got

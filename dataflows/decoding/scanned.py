@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.decoding import kernels_json as kernels
+from dataflows.decoding.recycled import POOL
 from models.application.resolved import FieldSpec
 from models.values.column import Column
 from models.values.strings import Strings
@@ -70,9 +71,10 @@ class Scanned:
         fields = len(scanner.declared)
         self.scanner = scanner
         self.data = data
-        self.ints = np.zeros((fields, n), np.int64)
-        self.lengths = np.zeros((fields, n), np.int64)
-        self.known = np.zeros((fields, n), np.bool_)
+        self.ints, self.lengths = POOL.empty((fields, n), np.int64), POOL.empty((fields, n), np.int64)
+        self.known = POOL.empty((fields, n), np.bool_)
+        for matrix in (self.ints, self.lengths, self.known):
+            matrix.fill(0)
         self.odd = np.ones(n, np.bool_)
         self.extra = bytearray()
         self.lists: dict[int, dict[int, Any]] = {}

@@ -14,8 +14,9 @@ import numpy as np
 from dataflows.operators import counted
 from dataflows.operators import layout as lay
 from dataflows.operators.exact import fsum
-from dataflows.operators.intrinsics import AHEAD, bits_of, float_of, prefetch
+from dataflows.operators.intrinsics import bits_of, float_of
 from dataflows.operators.kernels_windows import better, clear, forget, move, room, spread_by, spread_of
+from models.values.ahead import AHEAD, prefetch
 
 
 @nb.njit(cache=True)

@@ -11,7 +11,8 @@ import numpy as np
 
 from dataflows.operators import layout as k
 from dataflows.operators.exact import fsum
-from dataflows.operators.intrinsics import AHEAD, float_of, prefetch
+from dataflows.operators.intrinsics import float_of
+from models.values.ahead import AHEAD, prefetch
 
 
 @nb.njit(cache=True, nogil=True)

@@ -8,7 +8,8 @@ import numpy as np
 from dataflows.operators import counted
 from dataflows.operators import layout as lay
 from dataflows.operators.exact import add_expansion, add_pair, fsum, product
-from dataflows.operators.intrinsics import AHEAD, float_of, prefetch
+from dataflows.operators.intrinsics import float_of
+from models.values.ahead import AHEAD, prefetch
 
 SMALL, LARGE = 1e-100, 1e100
 """Between these (and 0) a float's square and the square's error are exact."""

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.operators.canonical import xxh64
-from dataflows.operators.intrinsics import AHEAD, prefetch
+from models.values.ahead import AHEAD, prefetch
 from models.values.strings import Strings
 from models.values.words import load64
 
@@ -168,6 +168,7 @@ def _slots(data, start, length, hashes, table, arena, spans, free, meta, insert,
         if row + 2 * AHEAD < rows:
             prefetch(table, np.int64(hashes[row + 2 * AHEAD]) & mask, 0)
             prefetch(spans, table[np.int64(hashes[row + AHEAD]) & mask, 1], 0)
+            prefetch(data, start[row + AHEAD], 0)
             near = table[np.int64(hashes[row + AHEAD // 2]) & mask, 1]
             if near >= 0:
                 prefetch(arena, spans[near, 0], 0)

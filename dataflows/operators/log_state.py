@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from dataflows.batches.batch import AFTER_ALL, BEFORE_ALL
 from dataflows.operators import counted
 from dataflows.operators import layout as k
-from dataflows.operators.intrinsics import AHEAD, prefetch
 from dataflows.operators.kernels_windows import forget
+from models.values.ahead import AHEAD, prefetch
 
 
 def horizon(windows: NDArray[np.int64], bound: int) -> int:

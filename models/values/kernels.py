@@ -6,6 +6,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
+from models.values.ahead import AHEAD, prefetch
 from models.values.words import load64, store64
 
 
@@ -32,6 +33,9 @@ def gather_bytes(
     """Copy the spans of ``data`` one after another into ``out``, and note where each begins."""
     at = 0
     for row in range(start.shape[0]):
+        if row + AHEAD < start.shape[0]:
+            prefetch(data, start[row + AHEAD], 0)
+            prefetch(data, start[row + AHEAD], 1)
         out_start[row] = at
         copy_bytes(data, start[row], length[row], out, at)
         at += length[row]
@@ -48,6 +52,8 @@ def spans_equal(
     """Whether each span holds exactly the bytes of ``other`` (one string)."""
     size = other.shape[0]
     for row in range(start.shape[0]):
+        if row + AHEAD < start.shape[0]:
+            prefetch(data, start[row + AHEAD], 0)
         same = length[row] == size
         if same:
             begin = start[row]
