@@ -38,7 +38,7 @@ def step(begin, places, program, state, given, out, queueing):  # type: ignore[n
     for at in range(begin, places.shape[0]):
         row = places[at]
         slot, time = slots[row], times[row]
-        if given[3][row] == 0 and heads[slot] < 0:
+        if given[3][row] & settings[p.P_BEGINS] == 0 and heads[slot] < 0:
             continue
         if queueing and meta[M_HEAD] < meta[M_TAIL] and queue[meta[M_HEAD], Q_DUE] <= time:
             made = due(time, program, state, given, out, made)

@@ -21,9 +21,9 @@ strict edges; of the last ``not`` the relaxed and strict conditions and the guar
 """Columns of an edge, as ``program.Edge`` has them; pairs are the begin and end of a list."""
 G_ARM, G_ARM_END, G_UNTIL, G_ENTERED, G_PASSING, G_WIDTH = range(6)
 """Columns of a guard."""
-P_WITHIN, P_GAP, P_AFTER, P_MOST, P_EDGES, P_START, P_WIDTH = range(7)
+P_WITHIN, P_GAP, P_AFTER, P_MOST, P_EDGES, P_START, P_BEGINS, P_WIDTH = range(8)
 """Settings: microseconds (-1: none) of both forms of ``within``, the skip strategy, ``max_partial``, the most edges of a state,
-and the number of the state before the first event."""
+the number of the state before the first event, and the bits of the conditions that may take it."""
 AFTER = {"none": 0, "past_last": 1, "to_next": 2, "to_first": 3, "to_last": 4}
 MAX_BITS = 62
 
@@ -72,7 +72,7 @@ class _Packer:
         rows = [self._state(state) for state in self.states]
         most = max(len(state.edges) for state in self.states)
         settings = [spec.within if spec.within is not None else -1, spec.gap if spec.gap is not None else -1, AFTER[spec.after],
-                    spec.max_partial, most, len(self.states) - 1]  # fmt: skip
+                    spec.max_partial, most, len(self.states) - 1, sum(1 << condition for condition in program.begins)]  # fmt: skip
         skips = np.zeros(len(program.arms), np.bool_)
         skips[sorted(program.skip_arms)] = True
         return Layout(

@@ -107,6 +107,11 @@ class Program:
     every_row: bool
     skip_arms: frozenset[int]
 
+    @property
+    def begins(self) -> frozenset[int]:
+        """The conditions of which a row must fit one to begin an attempt."""
+        return frozenset(self.arms[arm] for edge in self.start.edges for arm in edge.arms)
+
 
 class _Carry(NamedTuple):
     """What an edge has crossed so far: (condition, strict) of each ``not``, and guards."""
