@@ -16,6 +16,7 @@ from agents.flows.pump import Pump
 from agents.human.links import Links
 from agents.inbox.files import FileInput, identity
 from agents.inbox.intake import Intake, next_offset
+from agents.inbox.kafka import KafkaInput
 from agents.inbox.plan import Planner
 from agents.ledger.clock import SystemClock
 from agents.ledger.keyfile import KeyMissing
@@ -46,7 +47,7 @@ class Options:
 
 
 @contextmanager
-def opened(options: Options) -> Iterator[tuple[Service, FileInput]]:
+def opened(options: Options) -> Iterator[tuple[Service, FileInput | KafkaInput]]:
     """A service and its input; both are let go of at the end.
 
     Raises:
@@ -104,8 +105,16 @@ def _workers(application: Application, ledger: Ledger, policy: Policy, options: 
     return [Pump(ledger, policy, clock, owner, stage, int(options.lease * 1_000_000)) for stage in stages]
 
 
-def _input(application: Application, options: Options, ledger: Ledger, runmode: str | None) -> FileInput:
-    path = options.flags
+def _input(application: Application, options: Options, ledger: Ledger, runmode: str | None) -> FileInput | KafkaInput:
+    """A file, or where the application's flags go."""
+    path, topic = options.flags, application.outputs.to
+    if path is None and isinstance(topic, tuple):
+        settings = application.connections[topic[0]]
+        group = f"{application.name}-respond"
+        clock = SystemClock()
+        return KafkaInput(
+            ledger, settings, topic[1], group, whole=options.once, runmode=runmode or "live", now=clock.now
+        )  # fmt: skip
     if path is None:
         path = Path(application.outputs.to) if isinstance(application.outputs.to, str) else None
     if path is None:
