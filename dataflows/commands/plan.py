@@ -7,12 +7,23 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Iterator
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dataflows.commands.options import Application, Inputs, Json, Overlays, Params, pairs
+
+if TYPE_CHECKING:
+    from dataflows.planning.steps import Plan
+
+
+class Format(StrEnum):
+    """Forms of a drawing."""
+
+    MERMAID = "mermaid"
+    SVG = "svg"
 
 
 def plan(
@@ -20,17 +31,25 @@ def plan(
     param: Params = None,
     input: Inputs = None,  # noqa: A002 - the option's name
     with_: Overlays = None,
+    draw: Annotated[bool, typer.Option("--draw", help="Draw the plan and every pattern.")] = False,
+    format: Annotated[Format, typer.Option(help="Of a drawing.")] = Format.MERMAID,  # noqa: A002 - the option's name
+    out: Annotated[Path | None, typer.Option(help="Write the drawing here.", metavar="FILE")] = None,
     as_json: Json = False,
 ) -> None:
     """Show how an application will run: what is read, done by which key, remembered and waited for.
 
     Example: tocsin plan examples/card-fraud/app.yaml
+
+    Example: tocsin plan examples/card-fraud/app.yaml --draw --format svg --out plan.svg
     """
     from dataflows.planning.explain import explain
     from dataflows.planning.plan import plan as compile_plan
     from models.application.load import load
 
     loaded = load(application, overlays=with_ or [], params=pairs(param, "--param"), inputs=pairs(input, "--input"))
+    if draw:
+        _draw(compile_plan(loaded), format, out)
+        return
     shown = explain(compile_plan(loaded))
     if as_json:
         typer.echo(json.dumps(shown, indent=2))
@@ -38,6 +57,19 @@ def plan(
     width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for line in _lines(shown):
         typer.echo(line if width is None else _fitted(line, width))
+
+
+def _draw(compiled: Plan, form: Format, out: Path | None) -> None:
+    from dataflows.planning.drawing.figures import figures
+    from dataflows.planning.drawing.mermaid import mermaid
+    from dataflows.planning.drawing.svg import svg
+
+    drawn = mermaid(figures(compiled)) if form is Format.MERMAID else svg(figures(compiled))
+    if out is None:
+        typer.echo(drawn, nl=False)
+        return
+    out.parent.mkdir(parents=True, exist_ok=True)
+    out.write_text(drawn, encoding="utf-8")
 
 
 def _lines(shown: dict[str, Any]) -> Iterator[str]:

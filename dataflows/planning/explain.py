@@ -8,6 +8,7 @@ from dataflows.planning.partitioned import exchange_of
 from dataflows.planning.remembered import remembered
 from dataflows.planning.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Storming, Suppression, Wave
 from models.application.resolved import Feature, FileInput, KafkaInput, Pattern, Rollup, Stream, Table
+from models.application.steps import SequenceSpec
 from models.expressions.text import interval_text
 
 
@@ -137,7 +138,26 @@ def _rollup(rollup: Rollup) -> str:
 
 def _pattern(pattern: Pattern) -> str:
     mode = "" if pattern.mode == "live" else f" ({pattern.mode})"
-    return f"pattern {pattern.name}{mode}: on {pattern.on} when {' '.join(pattern.when.text.split())}"
+    head = f"pattern {pattern.name}{mode}:"
+    if pattern.sequence is not None:
+        return f"{head} {_sequence(pattern.sequence)}"
+    when = f"on {pattern.on} when {' '.join(pattern.when.text.split())}" if pattern.when.reads else f"on {pattern.on}"
+    if pattern.absence is not None:
+        return f"{head} no event {when} for {duration(pattern.absence.time)}"
+    return f"{head} {when}"
+
+
+def _sequence(spec: SequenceSpec) -> str:
+    """The steps of a pattern, and how long a match may be held back."""
+    steps = spec.steps[0].steps if spec.kind == "all" and spec.steps[0].any_order else spec.steps
+    names = [f"no {step.name}" if step.negated else step.name or " or ".join(arm.name for arm in step.arms) for step in steps]
+    limit = spec.within if spec.within is not None else spec.gap
+    within = "" if limit is None else f" within {duration(limit)}{' of the one before' if spec.gap is not None else ''}"
+    held = ""
+    if spec.ordered and spec.after != "none":
+        longest = "without end" if spec.within is None else f"up to {duration(spec.within)}"
+        held = f"; a match waits {longest} for attempts that began before it (emit: ordered)"
+    return f"{spec.kind} of {', '.join(names)}{within}{held}"
 
 
 def _exchanged(plan: Plan, stage: Stage) -> list[str]:

@@ -1,0 +1,1 @@
+"""Plans and patterns as drawings."""
