@@ -51,10 +51,11 @@ def _known(error: BaseException) -> str | None:
     from dataflows.runtime.workers import WorkerFailed
     from dataflows.state.directory import StateProblem
     from models.application.errors import ApplicationErrors
+    from models.detectors.registry import ModelProblem
     from models.values.packed import UnknownState
 
-    known = (UserError, LedgerError, BadLine, FileProblem, KafkaProblem, UnknownState, TooManyDead, ApplicationErrors, WorkerFailed,
-             StateProblem, NothingLeft, PromiseBroken)  # fmt: skip
+    known = (UserError, LedgerError, ModelProblem, BadLine, FileProblem, KafkaProblem, UnknownState, TooManyDead,
+             ApplicationErrors, WorkerFailed, StateProblem, NothingLeft, PromiseBroken)  # fmt: skip
     if isinstance(error, known):
         return str(error)
     return None

@@ -27,6 +27,7 @@ from agents.reports import decisions_of, tally
 from agents.service import Service, Worker, process_name
 from agents.tiers.human import HumanStage
 from agents.tiers.llm import LlmStage
+from agents.tiers.score import conditions, scorers
 from dataflows.commands.failures import UserError
 from models.application.load import load
 from models.application.resolved import Application
@@ -60,8 +61,10 @@ def opened(options: Options) -> Iterator[tuple[Service, FileInput | KafkaInput]]
     ledger = Ledger(options.ledger or str(options.application.parent / "ledger.db"))
     try:
         clock = SystemClock()
+        scores = scorers(policy.respond)
+        planner = Planner(policy, scores, conditions(scores))
         runmode = f"backtest:{datetime.now(UTC):%Y%m%dT%H%M%S%f}" if options.replay else None
-        intake = Intake(ledger, Planner(policy), clock, runmode)
+        intake = Intake(ledger, planner, clock, runmode)
         service = Service(ledger, policy, clock, intake, _workers(application, ledger, policy, options))
         source = _input(application, options, ledger, runmode)
         try:
