@@ -102,7 +102,7 @@ def _partitions(plan: Plan, io: Connectors, division: Division) -> Partitions:
         if reader.source in staying and worker_of(shard_names(reader.number + 1)[reader.number], workers) != number
     )  # fmt: skip
     apart = len(division.counts) == len(plan.stages)
-    return Partitions(io.readers, io.parts, io.draining, io.keeping, elsewhere, apart=apart)
+    return Partitions(io.readers, io.parts, io.draining, io.keeping, elsewhere, apart=apart, epoch=io.sinks.observed.epoch)
 
 
 def _prepare(plan: Plan, io: Connectors) -> Callable[[Turn], Passed]:

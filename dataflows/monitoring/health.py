@@ -14,6 +14,8 @@ from dataflows.monitoring.observed import Observed
 
 STALLED = 60.0
 """Seconds without a completed epoch after which a run counts as stalled."""
+MISSED = 30.0
+"""Seconds without a broker after which a run counts as not ready."""
 
 
 class Health(NamedTuple):
@@ -24,27 +26,35 @@ class Health(NamedTuple):
 
 
 def health(observed: Observed, stalled: float = STALLED) -> Health:
-    """Alive while epochs complete, before the first one, and while a broker is away, which no restart would bring back."""
+    """Alive while epochs complete, before the first one, and while a broker is waited for: a new start would not bring it back."""
+    if observed.down:
+        return Health(True, f"waiting: {_missed(observed)}")
     if observed.epoch_at is None:
         return Health(True, "starting")
     age = observed.clock() - observed.epoch_at
-    if age > stalled and observed.down:
-        return Health(True, f"waiting for {', '.join(sorted(observed.down))}: no epoch was completed for {age:.0f} s")
     if age > stalled:
         return Health(False, f"stalled: the last epoch was completed {age:.0f} s ago; expected at most {stalled:.0f} s")
     return Health(True, "running")
 
 
 def readiness(observed: Observed) -> Health:
-    """Ready once every stage has heard of all that feeds it, and an epoch was completed."""
+    """Ready once every stage has heard of all that feeds it and an epoch was completed; not while a broker is missed for long."""
     if observed.epoch_at is None:
         return Health(False, "starting: no epoch has been completed yet")
+    if observed.down and observed.clock() - min(observed.down.copy().values()) > MISSED:
+        return Health(False, f"waiting: {_missed(observed)}")
     for stage in range(observed.stages):
         if stage in observed.shards and observed.watermark(stage) is None:
             holder = observed.holder(stage)
             who = "something" if holder is None else f"{holder[0]}, partition {holder[1]},"
             return Health(False, f"starting: stage {stage + 1} waits for {who} to be read")
     return Health(True, "ready")
+
+
+def _missed(observed: Observed) -> str:
+    """Which client has had no broker for longest."""
+    client, since = min(observed.down.copy().items(), key=lambda item: item[1], default=("", observed.clock()))
+    return f"{client} has had no broker for {observed.clock() - since:.0f} s"
 
 
 class Server:

@@ -74,6 +74,8 @@ class Metrics(Collector):
         yield _gauge("tocsin_keys", "Keys with state.", ["stage"], keys)
         size = [((_stage(stage),), float(observed.state_bytes(stage))) for stage in stages]
         yield _gauge("tocsin_state_bytes", "Bytes of state.", ["stage"], size)
+        partial = [((name,), float(n)) for name, n in observed.partial().items()]
+        yield _gauge("tocsin_partial_matches", "Partial matches of a sequence, clocks of an absence.", ["pattern"], partial)
         age = [] if observed.epoch_at is None else [((), observed.clock() - observed.epoch_at)]
         yield _gauge("tocsin_epoch_age_seconds", "Time since an epoch was completed.", [], age)
 

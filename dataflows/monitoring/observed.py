@@ -14,6 +14,7 @@ from dataflows.batches.batch import AFTER_ALL, OPEN
 from dataflows.engine import stage_of
 from dataflows.monitoring.counts import Counts
 from dataflows.monitoring.footprint import footprint
+from dataflows.operators.machine import PatternMachine
 from dataflows.reading.judge import Judged
 from dataflows.stages.shard import Shard
 
@@ -60,7 +61,6 @@ class Observed:
     down: dict[str, float] = field(default_factory=dict)
     epoch_at: float | None = None
     epochs: int = 0
-    counting: object = None
     batch_rows: Spread = field(default_factory=lambda: Spread(ROWS))
     batch_seconds: dict[int, Spread] = field(default_factory=dict)
     flag_latency: dict[str, Spread] = field(default_factory=dict)
@@ -88,11 +88,14 @@ class Observed:
             self.flag_latency[pattern] = Spread(SECONDS)
         self.flag_latency[pattern].add(max(0.0, self.clock() - time / 1e6))
 
-    def snapshot(self, begun: float, who: object = None) -> None:
-        """Note that a snapshot that began at a moment of the clock is done; the epochs are those of the first ``who`` makes one."""
+    def epoch(self, number: int) -> None:
+        """Note that a partition of the source has completed so many epochs, whatever happened in them."""
         self.epoch_at = self.clock()
-        self.counting = self.counting or who
-        self.epochs += who is self.counting
+        self.epochs = max(self.epochs, number)
+
+    def snapshot(self, begun: float) -> None:
+        """Note that a snapshot that began at a moment of the clock is done."""
+        self.epoch_at = self.clock()
         self.snapshot_seconds.add(self.epoch_at - begun)
 
     def failed(self, kind: str) -> None:
@@ -124,6 +127,15 @@ class Observed:
     def keys(self, stage: int) -> int:
         """Keys with state."""
         return sum(len(shard.keys) for shard in self.shards.get(stage, ()))
+
+    def partial(self) -> Counter[str]:
+        """Partial matches of sequences, and clocks of absences, by pattern."""
+        found: Counter[str] = Counter()
+        for shard in [shard for shards in list(self.shards.values()) for shard in shards]:
+            for name, machine in shard.machines.items():
+                if not isinstance(machine, PatternMachine):
+                    found[name] += machine.partial
+        return found
 
     def state_bytes(self, stage: int) -> int:
         """Bytes of state: exact for arrays, by sample for what is kept as objects."""

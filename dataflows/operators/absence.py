@@ -78,6 +78,11 @@ class AbsenceMachine:
         self.held: dict[int, int] = {}
 
     @property
+    def partial(self) -> int:
+        """Clocks that run."""
+        return int(np.count_nonzero(self.state[:, k.BITS] & k.RUNNING))
+
+    @property
     def suppressed(self) -> int:
         """Hits that were held back or merged."""
         return self.suppressor.suppressed

@@ -86,6 +86,8 @@ class Sinks:
             self.counts.late[f"{source} label"] += count
         for found in outcome.hits:
             self.counts.hits[found.pattern.name] += 1
+            if found.pattern.mode != "part" and found.hit.late:
+                self.counts.late[f"{found.pattern.name} {found.hit.late}"] += 1
             if found.pattern.mode != "part" and not found.hit.late:
                 self.counts.flags[found.pattern.name] += 1
                 self.observed.flagged(found.pattern.name, found.hit.moment)

@@ -64,17 +64,46 @@ class Partition(StatefulSourcePartition[Turn, bytes]):
         return self.reader.snapshot() if self.saves and isinstance(self.reader, FileReader) else b""
 
 
+class Counted(StatefulSourcePartition[Turn, bytes]):
+    """Another partition, whose snapshots are counted: every epoch has one until its end, whether anything happens or not."""
+
+    def __init__(self, part: StatefulSourcePartition[Turn, bytes], epoch: Callable[[int], None]) -> None:
+        self.part = part
+        self.epoch = epoch
+        self.epochs = 0
+
+    def next_batch(self) -> Iterable[Turn]:
+        """The partition's."""
+        return self.part.next_batch()
+
+    def next_awake(self) -> datetime | None:
+        """The partition's."""
+        return self.part.next_awake()
+
+    def snapshot(self) -> bytes:
+        """The partition's; an epoch is complete."""
+        self.epochs += 1
+        self.epoch(self.epochs)
+        return self.part.snapshot()
+
+    def close(self) -> None:
+        """The partition's."""
+        self.part.close()
+
+
 class Partitions(FixedPartitionedSource[Turn, bytes]):
     """All partitions of an application: files by their readers, topics' partitions by ``parts``: several readers may share one.
 
-    elsewhere: names of those that other workers must read; apart: partitions of different numbers never meet.
+    elsewhere: names of those that other workers must read; apart: partitions of different numbers never meet; epoch: told
+    how many epochs a partition has completed.
     """
 
     def __init__(
         self, readers: Sequence[Reader], parts: Mapping[str, Opener] | None = None,
         draining: Callable[[], bool] = lambda: False, keeping: Keeping | None = None,
-        elsewhere: frozenset[str] = frozenset(), *, apart: bool = False,
+        elsewhere: frozenset[str] = frozenset(), *, apart: bool = False, epoch: Callable[[int], None] = lambda number: None,
     ) -> None:  # fmt: skip
+        self.epoch = epoch
         self.alignment = Alignment(apart=apart)
         self.elsewhere = elsewhere
         self.draining = draining
@@ -89,7 +118,7 @@ class Partitions(FixedPartitionedSource[Turn, bytes]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: bytes | None) -> StatefulSourcePartition[Turn, bytes]:
         """The partition of a name."""
-        return self.openers[for_part](self.alignment, resume_state)
+        return Counted(self.openers[for_part](self.alignment, resume_state), self.epoch)
 
     def _opener(self, reader: Reader) -> Opener:
         def opened(alignment: Alignment, state: bytes | None) -> Partition:

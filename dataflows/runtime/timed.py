@@ -40,7 +40,7 @@ class _Part(StatefulSinkPartition[Any, Any]):
     def snapshot(self) -> Any:
         begun = self.observed.clock()
         state = self.part.snapshot()
-        self.observed.snapshot(begun, self)
+        self.observed.snapshot(begun)
         return state
 
     def close(self) -> None:

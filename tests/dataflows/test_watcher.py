@@ -75,9 +75,9 @@ def test_epochs_and_progress() -> None:
     observed = Observed(Counts(rows=Counter(a=600), flags=Counter(p=3)), lambda: 5.0)
     observed.lags.append(lambda: [("t", 0, 40), ("t", 1, 2)])
     watcher = Watcher(observed, 0.0)
-    first, second = object(), object()
-    for who in (first, second, first, second):
-        observed.snapshot(4.5, who)
+    for number in (1, 2, 1):
+        observed.snapshot(4.5)
+        observed.epoch(number)
     (notice,) = watcher.look(1.0)
     assert (notice.level, notice.event, notice.fields) == ("debug", "epoch", {"epoch": 2, "snapshot_seconds": 0.5})
     assert told(watcher, 60.0) == [("info", "progress", "600 rows (10/s), 3 flags, 42 records not read yet")]

@@ -73,6 +73,11 @@ class FastSequenceMachine(SequenceMachine):
         self.stored = 0
         self.bound = -(2**63)
 
+    @property
+    def partial(self) -> int:
+        """Partial matches that are kept, those run out included until their key's next event."""
+        return int(self.fast.counts.sum())
+
     def ripe(self, until: int) -> bool:
         """Whether a deadline up to ``until`` waits."""
         return self.fast.next_due <= until or self.suppressor.next_due <= until

@@ -98,6 +98,11 @@ class SequenceMachine:
         self.shown: dict[int, Kept] = {}
 
     @property
+    def partial(self) -> int:
+        """Partial matches that are kept, those run out included until their key's next event."""
+        return sum(len(key.runs) for key in list(self.matcher.keys.values()))
+
+    @property
     def suppressed(self) -> int:
         """Hits that were held back or merged."""
         return self.suppressor.suppressed
