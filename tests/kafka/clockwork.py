@@ -18,6 +18,7 @@ from dataflows.reading.alignment import Alignment, Turn
 from dataflows.reading.readers import all_readers
 from dataflows.reading.records import Place, RecordReader
 from dataflows.runtime.part import RecordPart
+from dataflows.state.resumed import Resumed
 from models.application.load import load
 from models.application.resolved import Application, KafkaInput
 from models.events.flag import FlagBuilder
@@ -76,7 +77,9 @@ class Written:
 class Work:
     """One run of an application over logs, from saved state on; ``end``: to the end of the logs instead of for ever."""
 
-    def __init__(self, application: Application, logs: Logs, clock: Clock, saved: Saved, written: Written, *, end: bool = False) -> None:
+    def __init__(
+        self, application: Application, logs: Logs, clock: Clock, saved: Saved, written: Written, *, end: bool = False
+    ) -> None:
         self.logs = logs
         self.clock = clock
         self.written = written
@@ -90,12 +93,12 @@ class Work:
         self.builders = {name: FlagBuilder(application, pattern) for name, pattern in application.patterns.items()}
         self.topics = {reader.source: reader.place.topic for reader in readers}
         self.consumers = {topic: Given(CONNECTION, topic, "test", self.live) for topic, _ in logs.entries}
-        alignment = Alignment()
+        alignment, joined = Alignment(), Resumed(saved.parts).joined(compiled) if saved.parts else None
         places: dict[str, list[RecordReader]] = {}
         for reader in readers:
             places.setdefault(reader.place.name, []).append(reader)
         self.parts = {
-            name: RecordPart(group, self.consumers[group[0].place.topic], alignment, self.live, saved.parts.get(name))
+            name: RecordPart(group, self.consumers[group[0].place.topic], alignment, self.live, saved.parts.get(name), joined)
             for name, group in places.items()
         }  # fmt: skip
         self.fetched = {(part.consumer.topic, part.log.number): part.log.offset or 0 for part in self.parts.values()}

@@ -54,6 +54,16 @@ def tls(client: socket.socket) -> None:
         safe.recv(1)
 
 
+def asking(client: socket.socket) -> None:
+    """Ask for a certificate, which TLS 1.3 misses only once the client is done with its part."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(CERTIFICATE)
+    context.load_verify_locations(CERTIFICATE)
+    context.verify_mode = ssl.CERT_REQUIRED
+    with context.wrap_socket(client, server_side=True) as safe:
+        safe.recv(1)
+
+
 def plaintext(client: socket.socket) -> None:
     """Hang up on what is no request, as Kafka does: a TLS greeting looks like one of 369 MB."""
     client.recv(1_000)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from confluent_kafka import KafkaError, TopicPartition
 
 from dataflows.batches.batch import BEFORE_ALL
+from dataflows.connectors.kafka.fetch import TopicConsumer
 from dataflows.connectors.kafka.heartbeats import heartbeat_time
-from tests.kafka.parts import SECOND, Clock, judged, part_of, readers_of
+from tests.kafka.parts import CONNECTION, SECOND, Clock, judged, part_of, readers_of
 
 PAYMENTS = """streams:
   payments:
@@ -98,6 +101,44 @@ def test_silence_counts_until_the_last_look_not_until_now(tmp_path: Path) -> Non
     before = part.bound
     part.snapshot()
     assert part.bound == before
+
+
+def stats(state: str, idle: int, leader: int = 1) -> str:
+    """What a client tells of its brokers: that which leads the topic's partition, and one that leads none."""
+    brokers = {"b": {"state": state, "nodeid": 1, "rxidle": idle}, "other": {"state": "UP", "nodeid": 2, "rxidle": 9_000_000}}
+    return json.dumps({"brokers": brokers, "topics": {"payments": {"partitions": {"0": {"partition": 0, "leader": leader}}}}})
+
+
+def test_a_silent_broker_is_no_silent_partition() -> None:
+    """Silence counts until the partition's leader was heard last; after an outage only an end that is found anew counts."""
+    clock = Clock()
+    consumer = TopicConsumer(CONNECTION, "payments", "test", clock.live())
+    log = consumer.log(0, 7)
+
+    class Client:
+        assigned: list[int] = []
+
+        def consume(self, most: int, seconds: float) -> list[object]:
+            return []
+
+        def assign(self, places: list[TopicPartition]) -> None:
+            self.assigned += [place.offset for place in places]
+
+    consumer.consumer = Client()  # type: ignore[assignment]
+    found = []
+    for told in (stats("UP", 40_000), None, stats("UP", 2_040_000), stats("UP", 0, leader=-1), stats("DOWN", 0), stats("UP", 5)):
+        clock.now += SECOND
+        log.at_end = True
+        if told is not None:
+            consumer._stats(told)
+        consumer.poll()
+        found.append(None if log.quiet is None else clock.now - log.quiet)
+    assert found == [40_000, SECOND + 40_000, 2 * SECOND + 40_000, 3 * SECOND + 40_000, 4 * SECOND + 40_000, 5]
+    clock.now += SECOND
+    consumer._error(KafkaError(KafkaError._TRANSPORT))
+    consumer._stats(stats("UP", 5))
+    consumer.poll()
+    assert (log.at_end, log.quiet, Client.assigned) == (False, None, [7])
 
 
 def test_a_new_partition_starts_with_the_run_s_watermark(tmp_path: Path) -> None:

@@ -158,3 +158,47 @@ def test_the_laws_are_not_empty() -> None:
         reasons |= {reason for reason, _ in written.late.values()}
         again += written.again
     assert reasons == {"idle", "lateness"} and again > 20
+
+
+def test_a_partition_that_is_idle_for_a_minute_holds_flags_up_for_no_longer_than_it_says() -> None:
+    """A payment a second in one of three partitions: each is flagged once lateness, idle_after and an epoch have passed."""
+    clock, written = Clock(), Written()
+    logs = Logs({(topic, number): [] for topic, count in PARTITIONS.items() for number in range(count)})
+    work, flagged = Work(application(), logs, clock, Saved(), written), []
+    for number in range(60):
+        logs.send("pays", 0, json.dumps({"id": f"p{number}", "ts": clock.now, "card": "c", "shop": 1, "amount": 1}).encode(), clock.now)
+        for _ in range(2):
+            work.fetch()
+            for name in work.parts:
+                work.read(name)
+            work.save()
+            clock.now += SECOND // 2
+        flagged.append(len(_events(written, "taken")))
+    assert not written.late
+    # lateness 2 s and idle_after 3 s of the silent partitions, and an epoch until it is in effect
+    assert flagged[10:] == [number - 5 for number in range(11, 61)]
+
+
+def test_a_partition_that_was_added_joins_where_the_run_is() -> None:
+    """Its events of before are late (new_partition), later ones are taken; the others lose nothing."""
+    clock, written = Clock(), Written()
+    logs = Logs({(topic, number): [] for topic, count in PARTITIONS.items() for number in range(count)})
+    work = Work(application(), logs, clock, Saved(), written)
+
+    def pay(name: str, partition: int, time: int) -> None:
+        row = {"id": name, "ts": time, "card": "c", "shop": 1, "amount": 1}
+        logs.send("pays", partition, json.dumps(row).encode(), clock.now)
+
+    for number in range(20):
+        pay(f"p{number}", number % 3, clock.now)
+        work.fetch()
+        for name in work.parts:
+            work.read(name)
+        saved = work.save()
+        clock.now += SECOND
+    logs.entries["pays", 3] = []
+    pay("before", 3, clock.now - 60 * SECOND)
+    pay("after", 3, clock.now)
+    Work(application(), logs, clock, saved, written, end=True).finish()
+    assert [(place, reason) for place, (reason, _) in written.late.items()] == [(("pays", 3, 0), "new_partition")]
+    assert len(_events(written, "taken")) == 21

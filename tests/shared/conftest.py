@@ -20,7 +20,8 @@ def broker() -> Iterator[Broker]:
     """One broker for the tests of a module, in place of that in memory."""
     folder = Path(tempfile.mkdtemp(prefix="tocsin-kafka-"))
     # Records of these tests have the times of their events, some of them long ago: retention would take them away.
-    start = [FOLDER / "kafka", "start", "--dir", folder, "--port", "0", "--set", "log.retention.ms=-1"]
+    settings = ["--set", "log.retention.ms=-1", "--set", "message.max.bytes=20000000"]
+    start = [FOLDER / "kafka", "start", "--dir", folder, "--port", "0", *settings]
     try:
         for _ in range(3):  # it needs two ports, of which it looks for one
             said = subprocess.run(start, capture_output=True, text=True, timeout=300, check=False)

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
+from confluent_kafka.admin import AdminClient, NewPartitions
 
 from dataflows.connectors.kafka.embedded import Broker
+from tests.kafka.read_back import flags_in, structured_in
+from tests.kafka.shop import made, over_topics
 from tests.kafka.test_cloudevents import *  # noqa: F403 - the same tests, with this folder's broker
 from tests.kafka.test_command import test_sigterm_drains_and_exits_0  # noqa: F401
 from tests.kafka.test_crash import *  # noqa: F403
-from tests.kafka.test_crash import kills_change_nothing, through_kills_and_drains
+from tests.kafka.test_crash import kept, kills_change_nothing, through_kills_and_drains
 from tests.kafka.test_end_to_end import test_topics_give_what_files_give  # noqa: F401
+from tests.kafka.test_live_run import QUICK, payment
 from tests.kafka.test_middle import test_a_run_from_the_middle_marks_what_it_cannot_know  # noqa: F401
+from tests.kafka.test_odd_input import test_odd_messages_stop_nobody  # noqa: F401
 from tests.kafka.test_stop import test_a_stopped_run_goes_on, test_workers_end_with_whoever_started_them  # noqa: F401
 from tests.shared.stack import FOLDER
 
@@ -32,3 +38,22 @@ def test_many_kills_at_random_calls(seed: int, broker: Broker, tmp_path: Path) -
 def test_many_kills_and_drains_at_random_moments(seed: int, broker: Broker, tmp_path: Path) -> None:
     """Laws 2, 3 and 4: live, with silence, twelve kills -9 and four SIGTERMs; then a replay gives the same flags byte for byte."""
     through_kills_and_drains(seed, broker, tmp_path, kills=12, drains=4)
+
+
+def test_a_partition_that_was_added_joins_at_the_next_start(broker: Broker, tmp_path: Path) -> None:
+    """Its events of before the run's watermark are late (new_partition), later ones are flagged."""
+    topics = made(broker)
+    application = over_topics(tmp_path, broker, topics, QUICK)
+    with kept(application, tmp_path / "state"):
+        now = time.time_ns() // 1_000_000
+        broker.send(topics["payments"], [payment(number, "c1", now + number) for number in range(2)])
+        before = flags_in(broker, topics["flags"], 1 + 2)
+    admin = AdminClient({"bootstrap.servers": broker.servers})
+    admin.create_partitions([NewPartitions(topics["payments"], 4)])[topics["payments"]].result(30)
+    with kept(application, tmp_path / "state"):
+        rows = [payment(7, "c7", now - 60_000), payment(8, "c8", time.time_ns() // 1_000_000)]
+        Broker(broker.port).send(topics["payments"], rows, 3)  # a producer that does not know the topic yet
+        found = flags_in(broker, topics["flags"], 2 + 3, 60)
+        late = structured_in(broker, topics["late"], 1)
+    assert [flag["data"]["evidence"][0]["id"] for flag in found if flag not in before] == ["p8"]
+    assert [(each["data"]["reason"], each["data"]["partition"]) for each in late] == [("new_partition", 3)]

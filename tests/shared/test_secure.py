@@ -13,9 +13,11 @@ from typing import NamedTuple
 import pytest
 
 from dataflows.connectors.kafka.embedded import Broker
+from dataflows.connectors.kafka.reasons import KafkaProblem
 from dataflows.running import Job, run_here
 from tests.kafka.read_back import flags_in, flags_of
-from tests.kafka.shop import filled, over_files, over_topics, rows
+from tests.kafka.refusing import CERTIFICATE
+from tests.kafka.shop import filled, made, over_files, over_topics, rows
 from tests.kafka.test_end_to_end import bounded
 from tests.shared.stack import FOLDER
 
@@ -74,3 +76,26 @@ def test_who_may_read_gets_the_flags_of_files(
     run_here(Job(application, 16, lambda: "now", live=bounded(said)))
     assert flags_in(plain, topics["flags"]) == flags_of(tmp_path / "flags.jsonl") != []
     assert not any(PASSWORD in line for line in said)
+
+
+@pytest.mark.parametrize(
+    ("port", "settings", "message"),
+    [
+        (2, "security.protocol: SASL_SSL, sasl.mechanisms: SCRAM-SHA-512, sasl.username: tocsin, sasl.password: wrong, ssl.ca.location: {ca}",
+         "the broker refused the login: "),
+        (2, "security.protocol: SASL_SSL, sasl.mechanisms: PLAIN, sasl.username: tocsin, sasl.password: wrong, ssl.ca.location: {other}",
+         "the broker's certificate is not signed by a known authority. Set ssl.ca.location"),
+        (2, "client.id: plain", "the broker hung up on an unencrypted request: it seems to expect TLS. Set security.protocol"),
+        (3, "security.protocol: SSL, ssl.ca.location: {ca}", "the broker asks for a client certificate. Set ssl.certificate.location"),
+        (0, "security.protocol: SSL, ssl.ca.location: {ca}", "the broker's port does not speak TLS. Set security.protocol"),
+    ],
+)  # fmt: skip
+def test_who_may_not_read_is_told_why(secured: Secured, port: int, settings: str, message: str, tmp_path: Path) -> None:
+    """A wrong password, another authority, no TLS where it is asked for, no certificate, TLS where there is none."""
+    plain, topics = secured.broker, made(secured.broker)
+    login = settings.format(ca=secured.certificates / "ca.pem", other=CERTIFICATE)
+    changes = {f"bootstrap.servers: '{plain.servers}'": f"bootstrap.servers: '127.0.0.1:{plain.port + port}', {login}"}
+    with pytest.raises(KafkaProblem) as found:
+        run_here(Job(over_topics(tmp_path, plain, topics, changes), 16, lambda: "now", live=bounded([])))
+    assert message in str(found.value) and found.value.code == 3
+    assert "wrong" not in str(found.value)

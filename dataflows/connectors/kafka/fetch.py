@@ -84,6 +84,8 @@ class TopicConsumer:
         self._polled = 0
         self._many = True
         self.told: set[str] = set() if told is None else told
+        self._answered = 0
+        self._back = False
 
     def log(self, number: int, offset: int | None, *, whole: bool = False) -> Log:
         """The log of a partition from an offset on; None: from where the span begins, or the first where it must be ``whole``."""
@@ -104,10 +106,13 @@ class TopicConsumer:
             messages = consumer.consume(MOST, 0.0)
         self._polled, self._many = now, len(messages) >= _MANY
         self._take(messages, now)
+        if self._back:
+            self._back = False
+            self._fetch_again(consumer)
         for log in self.logs.values():
             self._pace(consumer, log)
             if log.at_end and not log.waiting and len(messages) < MOST and self.down is None:
-                log.quiet = now
+                log.quiet = min(now, self._answered)
 
     def commit(self, log: Log, offset: int) -> None:
         """Tell the group how far a partition is done: for monitoring only, so a failure is none."""
@@ -136,6 +141,13 @@ class TopicConsumer:
         self.consumer = self.connection.consumer(self.group, self._error, self._stats, self._line)
         self.consumer.assign([TopicPartition(self.topic, log.number, self._first(log)) for log in self.logs.values()])
         return self.consumer
+
+    def _fetch_again(self, consumer: Consumer) -> None:
+        """After the broker was away: an end of a log that was found before says nothing of what was written meanwhile."""
+        for log in self.logs.values():
+            log.at_end, log.quiet, log.paused = False, None, False
+        places = [(log, int(log.waiting[-1].offset() or 0) + 1 if log.waiting else self._first(log)) for log in self.logs.values()]
+        consumer.assign([TopicPartition(self.topic, log.number, offset) for log, offset in places])
 
     def _first(self, log: Log) -> int:
         if log.offset is not None:
@@ -217,8 +229,10 @@ class TopicConsumer:
     def _stats(self, text: str) -> None:
         """Whether a broker is there again, and how far behind each partition is."""
         stats = read(text)
+        if (idle := stats.idle(self.logs)) is not None:
+            self._answered = max(self._answered, self.live.clock() - idle)
         if stats.up and self.down is not None:
-            self.down = None
+            self.down, self._back = None, True
             self.live.reached(self._who, True)
             if self.told:
                 self.told.clear()

@@ -26,7 +26,7 @@ def explain(error: KafkaError, connection: str, servers: str) -> tuple[str, bool
     if code == KafkaError._AUTHENTICATION or code == KafkaError.SASL_AUTHENTICATION_FAILED:
         cure = "Check sasl.username, sasl.password and sasl.mechanism"
         return f"{where}: the broker refused the login: {_short(text)}. {cure}", False
-    if code == KafkaError._SSL or "SSL" in text and "handshake" in text:
+    if code == KafkaError._SSL or "SSL" in text and ("handshake" in text or " alert " in text):
         return f"{where}: {_tls(text)}", False
     if "security.protocol" in text:
         return unencrypted(connection, servers), False
