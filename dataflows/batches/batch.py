@@ -59,6 +59,8 @@ class Rows:
         return Rows(*self.__getstate__())
 
     def __getstate__(self) -> tuple[Any, ...]:
+        if len(self.chunks) == 1:
+            return [self.chunks[0].take(self.row)], np.zeros(len(self.row), np.int32), np.arange(len(self.row))
         used, which = np.unique(self.which, return_inverse=True)
         row = np.empty(len(self.row), np.int64)
         chunks = []
