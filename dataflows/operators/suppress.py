@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from models.application.resolved import Pattern, Stream
 from models.events.evidence import Evidence
 from models.events.hit import Hit, Kind, deadline_order, hit_from, hit_state
-from models.values import types
+from models.values.types import Kind as Kind_
 from models.values.types import Type
 
+_EVIDENCE = Hit._fields.index("evidence")
 NEVER = 2**63 - 1
 """A deadline that never comes."""
 Show = Callable[[list[Any]], list[Evidence]]
@@ -80,7 +81,7 @@ class Suppressor:
     def __init__(self, pattern: Pattern, types: Mapping[str, Type], show: Show) -> None:
         self.pattern = pattern
         self.rules = pattern.suppress
-        self.types = {name: type_ for name, type_ in types.items() if type_.is_number}
+        self.sums = [(name, _sum_of(type_)) for name, type_ in types.items() if type_.is_number]
         self.show = show
         self.keys: dict[int, _Key] = {}
         self.waiting: list[tuple[int, tuple[int, ...], int, int]] = []
@@ -127,7 +128,7 @@ class Suppressor:
         """A hit with exact counts and sums over all its evidence, of which the last are kept."""
         found = hit.evidence
         kept = found[-(most or self.pattern.evidence_last) :]
-        return _with(hit, evidence=kept, evidence_count=len(found), evidence_sum=self._sums(found))
+        return Hit._make((*hit[:_EVIDENCE], kept, len(found), self._sums(found), *hit[_EVIDENCE + 3 :]))
 
     def _cool(self, key: _Key, offer: Offer) -> Iterator[Hit]:
         assert self.rules.cooldown is not None
@@ -214,16 +215,8 @@ class Suppressor:
         return _with(hit, episode=first.anchor, episode_deadline=first.deadline, episode_kind=first.kind)
 
     def _sums(self, events: Sequence[Evidence]) -> dict[str, Any]:
-        sums: dict[str, Any] = {}
-        for name, type_ in self.types.items():
-            values = [event.fields[name] for event in events if event.fields.get(name) is not None]
-            if type_.kind is types.Kind.FLOAT:
-                sums[name] = math.fsum(values)
-            elif type_.kind is types.Kind.DECIMAL:
-                sums[name] = Decimal(sum(values)).scaleb(-type_.scale)
-            else:
-                sums[name] = sum(values)
-        return sums
+        fields = [event.fields for event in events]
+        return {name: total([each[name] for each in fields if each.get(name) is not None]) for name, total in self.sums}
 
     def mark(self, live: NDArray[np.bool_]) -> None:
         """Mark the kept events of bursts, where they are positions in a store."""
@@ -289,6 +282,12 @@ class Suppressor:
 def numeric_types(stream: Stream) -> dict[str, Type]:
     """The types of a stream's declared and derived fields."""
     return {**{name: spec.type for name, spec in stream.fields.items()}, **{n: e.type for n, e in stream.derive.items()}}
+
+
+def _sum_of(type_: Type) -> Callable[[list[Any]], Any]:
+    if type_.kind is Kind_.FLOAT:
+        return math.fsum
+    return (lambda values: Decimal(sum(values)).scaleb(-type_.scale)) if type_.kind is Kind_.DECIMAL else sum
 
 
 def _plain(state: object, *names: str) -> dict[str, Any]:

@@ -24,7 +24,7 @@ class TracedSuppressor(Suppressor):
 
     def __init__(self, inner: Suppressor, tell: Tell) -> None:
         super().__init__(inner.pattern, {}, inner.show)
-        self.types = inner.types
+        self.sums = inner.sums
         self.tell = tell
         self.merged: dict[int, list[Identity]] = {}
 

@@ -12,7 +12,7 @@ from models.application.resolved import Application, Pattern, Stream
 from models.application.stepscope import PREFIX
 from models.events.evidence import Evidence
 from models.events.hit import Hit
-from models.events.ids import canonical_json, flag_id, sequence, trace_parent
+from models.events.ids import FlagIds, canonical_json, sequence, trace_parent
 from models.expressions.expression import Expression
 from models.expressions.text import time_text, to_json, to_text
 from models.values.types import BOOL, Kind, Type
@@ -35,12 +35,15 @@ class FlagBuilder:
         self.types = column_types(application, self.stream)
         self.shows: dict[str, Shows] = {}
         self.entity = ",".join(pattern.by.entity)
+        self.ids = FlagIds(application.name, pattern.name, self.major)
         self.head = {
             "source": f"{application.outputs.source_prefix}/{application.name}/{pattern.name}",
             "type": f"{application.outputs.type_prefix}.{pattern.name}.v{self.major}",
             "dataschema": f"urn:tocsin:schema:flag:v{self.major}",
             "runmode": "shadow" if pattern.mode == "shadow" else runmode,
         }
+        fields = pattern.by.fields
+        self.plain_key = fields[0] if len(fields) == 1 and self.types[fields[0]].kind is Kind.STRING else None
         self.facts = [fact for column in sorted(pattern.reads) if (fact := self._fact(column)) is not None]
         arms = {} if pattern.sequence is None else {arm.name: arm.when for arm in pattern.sequence.arms()}
         self.conditions: Mapping[str, Expression | None] = arms
@@ -91,6 +94,8 @@ class FlagBuilder:
         return flag
 
     def _key(self, key: Sequence[Any]) -> tuple[str, dict[str, Any]]:
+        if self.plain_key is not None:
+            return key[0], {self.plain_key: key[0]}
         types = [self.types[name] for name in self.pattern.by.fields]
         shown = [to_json(type_, value) for type_, value in zip(types, key, strict=True)]
         if len(key) == 1:
@@ -100,7 +105,7 @@ class FlagBuilder:
         return text, dict(zip(self.pattern.by.fields, shown, strict=True))
 
     def _id(self, kind: str, key: str, anchor: Sequence[Any], deadline: int | None) -> str:
-        return flag_id(self.application.name, self.pattern.name, self.major, kind, key, anchor, deadline)
+        return self.ids.id(kind, key, anchor, deadline)
 
     def _dedup_key(self, hit: Hit, key: str, id_: str) -> str:
         """The id that the first hit of the episode would have as a flag."""
@@ -132,7 +137,7 @@ class FlagBuilder:
             "steps": steps_of(hit) if pattern.sequence is not None else {},
             "evidence": [self._evidence(each) for each in hit.evidence],
             "evidence_count": hit.evidence_count,
-            "evidence_sum": {name: _number(value) for name, value in hit.evidence_sum.items()},
+            "evidence_sum": {name: value if type(value) is float else _number(value) for name, value in hit.evidence_sum.items()},
             "repeat": hit.repeat,
             "reasons": self._reasons(hit, event),
             "features": features,
@@ -145,12 +150,18 @@ class FlagBuilder:
     def _window(self, hit: Hit) -> dict[str, str]:
         """First and last evidence time; of a key that never spoke, the deadline."""
         first = hit.moment if hit.first is None else hit.first.time
-        return {"start": time_text(first), "end": time_text(max((e.time for e in hit.evidence), default=hit.moment))}
+        last = max([event.time for event in hit.evidence], default=hit.moment)
+        start = time_text(first)
+        return {"start": start, "end": start if first == last else time_text(last)}
 
     def _title(self, hit: Hit) -> str:
         """The pattern's title; what is no match says first what it is."""
         parts = self.pattern.title.parts
-        title = "".join(part if isinstance(part, str) else to_text(part.type, part.row(_values(hit))) for part in parts)
+        title = (
+            parts[0]
+            if len(parts) == 1 and isinstance(parts[0], str)
+            else "".join(part if isinstance(part, str) else to_text(part.type, part.row(_values(hit))) for part in parts)
+        )
         return title if hit.kind == "match" else f"{hit.kind}: {title}"
 
     def _reasons(self, hit: Hit, event: Evidence | None) -> list[dict[str, Any]]:

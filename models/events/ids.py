@@ -49,6 +49,22 @@ def flag_id(
     return identifier(canonical_json(identity))
 
 
+class FlagIds:
+    """Ids of one pattern's flags, as ``flag_id`` gives them: what is the same in all their identities is text once."""
+
+    def __init__(self, application: str, pattern: str, major: int) -> None:
+        whole = {"application": application, "kind": "\0", "key": "\0", "major": major, "pattern": pattern, "revision": 0}
+        before, _, after = canonical_json(whole).partition('"key":"\\u0000","kind":"\\u0000"')
+        self.before, self.after = f",{before[1:]}", after
+
+    def id(self, kind: str, key: str, anchor: Sequence[Any], deadline: int | None) -> str:
+        """The id; ``key`` is text, the other arguments as ``flag_id`` has them."""
+        single = len(anchor) == 1 and deadline is None and isinstance(anchor[0], str)
+        what: Any = anchor[0] if single else [*anchor, *([] if deadline is None else [str(deadline)])]
+        anchored, keyed = canonical_json(what), canonical_json(key)
+        return identifier(f'{{"anchor":{anchored}{self.before}"key":{keyed},"kind":"{kind}"{self.after}')
+
+
 def sequence(time: int, revision: int = 0) -> str:
     """A text that sorts by time: microseconds since the year 1, and the revision."""
     return f"{time + _YEAR_ONE:020d}-{revision:06d}"

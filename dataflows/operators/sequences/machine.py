@@ -88,7 +88,8 @@ class SequenceMachine:
         having = pattern.sequence.having
         self.matcher = Matcher(program, None if having is None else lambda node: self._truth(having, node))
         self.suppressor = Suppressor(pattern, types, lambda numbers: [self.held[number].evidence() for number in numbers])
-        self.arms = {arm.name: arm for arm in pattern.sequence.arms()}
+        self.reads = [column for column in pattern.reads if column.startswith(PREFIX)]
+        self.back = {arm.name: _looks_back(arm.when) for arm in pattern.sequence.arms()}
         self.guarded = 0
         self.rows: OrderedRows | None = None
         self.seen = np.zeros(0, np.int64)
@@ -275,7 +276,7 @@ class SequenceMachine:
         self.held[kept.number] = kept
         return kept.number
 
-    def values(self, node: Node, columns: Sequence[str]) -> dict[str, Any]:
+    def values(self, node: Node | None, columns: Sequence[str]) -> dict[str, Any]:
         """Look-back columns after the events of a node."""
         return {column: self.reader.read(column, node) for column in columns}
 
@@ -298,6 +299,11 @@ class SequenceMachine:
         """Forget all that is kept under slots."""
         self.suppressor.evict(slots)
         self.seen[slots[slots < len(self.seen)]] = 0
+
+
+def _looks_back(condition: Expression | None) -> list[str]:
+    """The columns by which a condition looks back."""
+    return [] if condition is None else [column for column in condition.reads if column.startswith(PREFIX)]
 
 
 @dataclass(slots=True)
@@ -342,18 +348,13 @@ class _Offer:
         return found[::-1]
 
     def _hit(self) -> Hit:
-        match, machine = self.match, self.machine
-        nodes = self._nodes()
-        names = [machine.program.names[node.arm] for node in nodes]
+        match, machine, last = self.match, self.machine, self.match.node
+        nodes, names = self._nodes(), self.machine.program.names
         events = [node.what.evidence() for node in nodes]
-        last = match.node
-        condition = machine.arms[names[-1]].when
-        back = [] if condition is None else [column for column in condition.reads if column.startswith(PREFIX)]
-        before = {column: machine.reader.read(column, last.before) for column in back}
-        events[-1] = events[-1]._replace(values={**events[-1].values, **before})
-        wanted = [column for column in machine.pattern.reads if column.startswith(PREFIX)]
-        values = {**events[-1].values, **machine.values(last, wanted)}
-        anchor = tuple([name, event.id] for name, event in zip(names, events, strict=True))
+        if back := machine.back[names[last.arm]]:
+            events[-1] = events[-1]._replace(values={**events[-1].values, **machine.values(last.before, back)})
+        values = {**events[-1].values, **machine.values(last, machine.reads)} if machine.reads else events[-1].values
+        anchor = tuple([[names[node.arm], event.id] for node, event in zip(nodes, events, strict=True)])
         decided = match.deadline is None and self.place is not None
         order = self.place if decided and self.place else deadline_order(match.time, machine.pattern.place, events[0].order)
         completes = decided and events[-1].order == order
