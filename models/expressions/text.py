@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache
@@ -21,42 +22,15 @@ def to_text(type_: Type, value: Any) -> str:
     >>> to_text(decimal(12, 2), 1050)
     '10.50'
     """
-    if value is None:
-        return ""
-    match type_.kind:
-        case Kind.BOOL:
-            return "true" if value else "false"
-        case Kind.DECIMAL:
-            return str(Decimal(value).scaleb(-type_.scale))
-        case Kind.FLOAT:
-            return repr(value)
-        case Kind.TIMESTAMP:
-            return time_text(value)
-        case Kind.DATE:
-            return (_DAY_ONE + timedelta(days=value)).isoformat()
-        case Kind.INTERVAL:
-            return interval_text(value)
-        case Kind.LIST:
-            return "[" + ", ".join(to_text(type_.item or type_, item) for item in value) + "]"
-    return str(value)
+    return "" if value is None else _TEXT[type_.kind](type_, value)
 
 
 def to_json(type_: Type, value: Any) -> Any:
     """A stored value as JSON holds it: decimals and integers beyond 2^53 as text, intervals in seconds."""
-    if value is None:
-        return None
-    match type_.kind:
-        case Kind.BOOL | Kind.FLOAT | Kind.STRING:
-            return value
-        case Kind.INT:
-            return value if -_SAFE <= value <= _SAFE else str(value)
-        case Kind.INTERVAL:
-            return value / 1_000_000
-        case Kind.LIST:
-            return [to_json(type_.item or type_, item) for item in value]
-    return to_text(type_, value)
+    return None if value is None else _JSON[type_.kind](type_, value)
 
 
+@lru_cache(256)
 def time_text(time: int) -> str:
     """RFC 3339 in UTC; a fraction only where there is one."""
     whole, micros = divmod(time, 1_000_000)
@@ -92,3 +66,30 @@ def interval_text(microseconds: int) -> str:
         if count:
             text += f"{count}{unit}"
     return sign + text
+
+
+def _list_text(type_: Type, values: Sequence[Any]) -> str:
+    return "[" + ", ".join(to_text(type_.item or type_, item) for item in values) + "]"
+
+
+def _as_it_is(type_: Type, value: Any) -> Any:
+    return value
+
+
+_TEXT: dict[Kind, Callable[[Type, Any], str]] = {
+    **dict.fromkeys(Kind, lambda type_, value: str(value)),
+    Kind.BOOL: lambda type_, value: "true" if value else "false",
+    Kind.DECIMAL: lambda type_, value: str(Decimal(value).scaleb(-type_.scale)),
+    Kind.FLOAT: lambda type_, value: repr(value),
+    Kind.TIMESTAMP: lambda type_, value: time_text(value),
+    Kind.DATE: lambda type_, value: (_DAY_ONE + timedelta(days=value)).isoformat(),
+    Kind.INTERVAL: lambda type_, value: interval_text(value),
+    Kind.LIST: _list_text,
+}
+_JSON: dict[Kind, Callable[[Type, Any], Any]] = {
+    **_TEXT,
+    **dict.fromkeys((Kind.BOOL, Kind.FLOAT, Kind.STRING), _as_it_is),
+    Kind.INT: lambda type_, value: value if -_SAFE <= value <= _SAFE else str(value),
+    Kind.INTERVAL: lambda type_, value: value / 1_000_000,
+    Kind.LIST: lambda type_, value: [to_json(type_.item or type_, item) for item in value],
+}
