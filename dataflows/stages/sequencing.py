@@ -17,7 +17,7 @@ from dataflows.planning.needs import inputs_of
 from dataflows.planning.steps import Plan
 from models.application.resolved import Application, Pattern
 from models.application.steps import SequenceSpec
-from models.events.flag import column_types
+from models.events.columns import column_types
 from models.values.types import FLOAT, Type
 
 

@@ -10,8 +10,8 @@ from dataflows.tracing.attempts import Attempt, Miss, Taken
 from dataflows.tracing.trace import Story
 from dataflows.tracing.words import headline
 from models.application.resolved import Application
+from models.events.columns import column_types
 from models.events.evidence import Evidence
-from models.events.flag import column_types
 from models.expressions.blockers import Blocker
 from models.expressions.expression import Explanation
 from models.expressions.text import time_text, to_json

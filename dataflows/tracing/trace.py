@@ -29,7 +29,8 @@ from dataflows.tracing.sequences import TracedSequence
 from dataflows.tracing.suppressions import TracedSuppressor, identity
 from dataflows.tracing.watched import Watched, key_bytes, key_of
 from models.application.resolved import Application, Mode, Pattern
-from models.events.flag import FlagBuilder, column_types
+from models.events.columns import column_types
+from models.events.flag import FlagBuilder
 from models.expressions.text import time_text
 from models.values.strings import Strings
 from models.values.types import Type

@@ -9,8 +9,8 @@ from dataflows.batches.batch import AFTER_ALL, BEFORE_ALL
 from dataflows.tracing.attempts import Attempt, Miss, Progress, Taken
 from dataflows.tracing.trace import Story
 from models.application.resolved import Application
+from models.events.columns import column_types
 from models.events.evidence import Evidence
-from models.events.flag import column_types
 from models.expressions.blockers import said
 from models.expressions.expression import Explanation
 from models.expressions.text import time_text, to_text

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from functools import partial
 from typing import Any
 
 from models.application.resolved import Application, Pattern, Stream
-from models.application.stepscope import PREFIX
+from models.events.columns import Shows, column_types, shows_of
 from models.events.evidence import Evidence
+from models.events.facts import Facts
 from models.events.hit import Hit
 from models.events.ids import FlagIds, canonical_json, sequence, trace_parent
 from models.expressions.expression import Expression
 from models.expressions.text import time_text, to_json, to_text
-from models.values.types import BOOL, Kind, Type
-
-Shows = Mapping[str, Callable[[Any], Any] | None]
-"""By column: from a stored value to what JSON shows."""
-Put = Callable[[Any, dict[str, Any], dict[str, Any], dict[str, Any]], None]
-"""Puts a value among a flag's features, scores or joined columns."""
-_FACT = re.compile(r"(\w+)\[([^\]]*)\](.*)")
+from models.values.types import Kind
 
 
 class FlagBuilder:
@@ -44,7 +37,7 @@ class FlagBuilder:
         }
         fields = pattern.by.fields
         self.plain_key = fields[0] if len(fields) == 1 and self.types[fields[0]].kind is Kind.STRING else None
-        self.facts = [fact for column in sorted(pattern.reads) if (fact := self._fact(column)) is not None]
+        self.facts = Facts(application, pattern)
         arms = {} if pattern.sequence is None else {arm.name: arm.when for arm in pattern.sequence.arms()}
         self.conditions: Mapping[str, Expression | None] = arms
 
@@ -123,7 +116,7 @@ class FlagBuilder:
 
     def _data(self, hit: Hit, event: Evidence | None, severity: str, key: Mapping[str, Any], time: str) -> dict[str, Any]:
         pattern = self.pattern
-        features, scores, enrichment = self._values(_values(hit)) if self.facts else ({}, {}, {})
+        features, scores, enrichment = self.facts.shown(_values(hit))
         return {
             "pattern": {
                 "name": pattern.name, "version": pattern.version, "kind": hit.kind, "title": self._title(hit),
@@ -182,7 +175,9 @@ class FlagBuilder:
         ]
 
     def _evidence(self, event: Evidence) -> dict[str, Any]:
-        shows = self.shows.get(event.on) or self._shows(event.on)
+        if event.on not in self.shows:
+            self.shows[event.on] = shows_of(column_types(self.application, self.application.stream(event.on)))
+        shows = self.shows[event.on]
         fields = {
             name: value if (show := shows[name]) is None else show(value) for name, value in event.fields.items() if name in shows
         }
@@ -190,60 +185,6 @@ class FlagBuilder:
             "id": event.id, "on": event.on, "topic": event.topic, "partition": event.partition, "offset": event.offset,
             "time": time_text(event.time), "role": event.role, "fields": fields,
         }  # fmt: skip
-
-    def _types_of(self, stream: str) -> dict[str, Type]:
-        return self.types if stream == self.stream.name else column_types(self.application, self.application.stream(stream))
-
-    def _shows(self, stream: str) -> Shows:
-        """How a stream's columns are shown: None for those whose stored values stand in JSON as they are."""
-        shown = {
-            name: None if type_.kind in (Kind.BOOL, Kind.FLOAT, Kind.STRING) else partial(to_json, type_)
-            for name, type_ in self._types_of(stream).items()
-        }
-        self.shows[stream] = shown
-        return shown
-
-    def _values(self, values: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
-        """The features, scores and joined columns that the pattern reads, under the names it reads them by."""
-        features: dict[str, Any] = {}
-        scores: dict[str, Any] = {}
-        joined: dict[str, Any] = {}
-        for column, put in self.facts:
-            if column in values:
-                put(values[column], features, scores, joined)
-        return features, scores, joined
-
-    def _fact(self, column: str) -> tuple[str, Put] | None:
-        """A column that is a feature, a score or joined, and how its value is shown."""
-        if column.startswith(PREFIX):
-            return None
-        if found := _FACT.fullmatch(column):
-            return column, self._fact_put(found[1], found[2], found[3])
-        if "." not in column or column in self.stream.fields:
-            return None
-        join, _, name = column.partition(".")
-
-        def put(value: Any, features: dict[str, Any], scores: dict[str, Any], joined: dict[str, Any]) -> None:
-            types = self.types if column in self.types else self._joined_types(column)
-            joined.setdefault(join, {})[name] = to_json(types[column], value)
-
-        return column, put
-
-    def _joined_types(self, column: str) -> dict[str, Type]:
-        """The types of the stream, of those that the steps stand on, that has a column."""
-        assert self.pattern.sequence is not None
-        return next(types for arm in self.pattern.sequence.arms() if column in (types := self._types_of(arm.on)))
-
-    def _fact_put(self, name: str, role: str, rest: str) -> Put:
-        if name in self.application.scores:
-            model = {"model": self.application.scores[name].kind, "version": "1"}
-            return lambda value, features, scores, joined: scores.update({name: {"value": value, **model}})
-        feature = self.application.features[name]
-        own = role == self.pattern.by.role or feature.by.entity != self.pattern.by.entity
-        type_ = feature.event_types[rest[1:]] if rest else feature.type
-        shown = (name if own else f"{name}[{role}]") + rest
-        return lambda value, features, scores, joined: features.update({shown: to_json(type_, value)})
-
 
 def steps_of(hit: Hit) -> dict[str, list[str]]:
     """The ids of the events that each step took, in order."""
@@ -261,18 +202,6 @@ def correlation(hit: Hit) -> str:
 def _values(hit: Hit) -> Mapping[str, Any]:
     """What title and severity read: as of the deadline, or of the last event."""
     return hit.values if hit.values is not None else (hit.completing or hit.evidence[-1]).values
-
-
-def column_types(application: Application, stream: Stream) -> dict[str, Type]:
-    """Types of a stream's declared, derived and joined columns."""
-    types = {name: spec.type for name, spec in stream.fields.items()}
-    types.update({name: expression.type for name, expression in stream.derive.items()})
-    for join in stream.joins.values():
-        table = application.tables[join.table]
-        types.update({join.column(name): spec.type for name, spec in table.fields.items()})
-    if stream.compared is not None:
-        types.update({stream.compared.column(name): BOOL for name in stream.compared.compares})
-    return types
 
 
 def _number(value: int | float | Decimal) -> Any:

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from models.application.resolved import Application, Pattern
-from models.events.flag import column_types
+from models.events.columns import column_types
 from models.expressions.scope import Constant, Symbol, Unknown
 from models.values.types import FLOAT, INT, NULL, STRING, TIMESTAMP, Kind, Type, decimal
 
