@@ -6,6 +6,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dataflows.commands.options import Given, pairs
+
 if TYPE_CHECKING:
     from dataflows.connectors.kafka.live import Live
     from models.application.resolved import Application
@@ -22,8 +24,8 @@ def patient() -> Live:
     return Live(lambda: time.time_ns() // 1000, lambda message: None, lambda: time.monotonic() > until, Span(end=END))
 
 
-def application_of(path: Path, overlays: list[Path] | None) -> Application:
-    """An application, with overlays."""
+def application_of(path: Path, given: Given) -> Application:
+    """An application, with what the command line lays over it."""
     from models.application.load import load
 
-    return load(path, overlays=overlays or [])
+    return load(path, overlays=given.overlays or [], params=pairs(given.params, "--param"), inputs=pairs(given.inputs, "--input"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -14,7 +13,7 @@ import typer
 from dataflows.commands.brokers import application_of
 from dataflows.commands.events import SUFFIXES, events_at, place_of
 from dataflows.commands.failures import UserError
-from dataflows.commands.options import Json, Overlays
+from dataflows.commands.options import Given, Inputs, Json, Overlays, Params
 
 dead = typer.Typer(help="Look at dead letters, and bring them back.", no_args_is_help=True)
 Place = Annotated[
@@ -22,7 +21,6 @@ Place = Annotated[
 ]
 Stream = Annotated[str | None, typer.Option(help="Only those of this stream or table.", metavar="NAME")]
 Reason = Annotated[str | None, typer.Option(help="Only those for this reason.", metavar="REASON")]
-_PACKET = 1_000
 
 
 @dead.callback()
@@ -34,16 +32,14 @@ def _group() -> None:
 def list_(
     place: Place,
     count: Annotated[int, typer.Option("-n", "--count", min=0, help="How many to show.")] = 20,
-    stream: Stream = None,
-    reason: Reason = None,
-    with_: Overlays = None,
-    as_json: Json = False,
-) -> None:
+    stream: Stream = None, reason: Reason = None,
+    param: Params = None, input: Inputs = None, with_: Overlays = None, as_json: Json = False,  # noqa: A002 - the option's name
+) -> None:  # fmt: skip
     """List dead letters by reason, the last ones with what is wrong with them.
 
     Example: tocsin dead list app.yaml --reason type
     """
-    found = list(_wanted(events_at(place_of(place, with_, "dead_letters")), stream, reason))
+    found = _found(place, Given(with_, param, input), stream, reason)
     last = found[max(0, len(found) - count) :]
     if as_json:
         for event in last:
@@ -64,16 +60,15 @@ def replay(
         Path | None, typer.Option("--into", help="The application whose topics they came from; else APPLICATION.", metavar="FILE")
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Write their lines to a file instead.", metavar="FILE")] = None,
-    stream: Stream = None,
-    reason: Reason = None,
-    with_: Overlays = None,
-    as_json: Json = False,
-) -> None:
+    stream: Stream = None, reason: Reason = None,
+    param: Params = None, input: Inputs = None, with_: Overlays = None, as_json: Json = False,  # noqa: A002 - the option's name
+) -> None:  # fmt: skip
     """Send dead letters again, byte for byte: to the partitions they came from, or into a file that --input takes.
 
     Example: tocsin dead replay app.yaml --stream payments
     """
-    found = list(_wanted(events_at(place_of(place, with_, "dead_letters")), stream, reason))
+    given = Given(with_, param, input)
+    found = _found(place, given, stream, reason)
     kept = [event["data"] for event in found if event["data"].get("value") is not None]
     if out is not None:
         out.write_bytes(b"".join(base64.b64decode(data["value"]).rstrip(b"\n") + b"\n" for data in kept))
@@ -81,7 +76,7 @@ def replay(
         target = application or place
         if target.suffix not in SUFFIXES:
             raise UserError("expected --out FILE, or --into APPLICATION, whose topics the dead letters came from")
-        _send(target, with_, kept)
+        _send(target, given, kept)
     left = len(found) - len(kept)
     if as_json:
         typer.echo(json.dumps({"replayed": len(kept), "without_value": left}))
@@ -90,19 +85,18 @@ def replay(
                + (f"; {left:,} have no value, or one too large to have been kept" if left else ""))  # fmt: skip
 
 
-def _wanted(events: Iterator[dict[str, Any]], stream: str | None, reason: str | None) -> Iterator[dict[str, Any]]:
-    for event in events:
-        data = event["data"]
-        if (stream is None or data.get("stream") == stream) and (reason is None or data.get("reason") == reason):
-            yield event
+def _found(place: Path, given: Given, stream: str | None, reason: str | None) -> list[dict[str, Any]]:
+    """The dead letters at a place, in its order; of one stream, for one reason."""
+    found = [(event, event["data"]) for event in events_at(place_of(place, given, "dead_letters"))]
+    return [event for event, data in found if stream in (None, data.get("stream")) and reason in (None, data.get("reason"))]
 
 
-def _send(path: Path, overlays: list[Path] | None, rows: list[dict[str, Any]]) -> None:
+def _send(path: Path, given: Given, rows: list[dict[str, Any]]) -> None:
     from dataflows.connectors.kafka.connection import connection_of
     from dataflows.connectors.kafka.resend import Original, resend
     from models.application.resolved import KafkaInput
 
-    loaded = application_of(path, overlays)
+    loaded = application_of(path, given)
     by_connection: dict[str, list[Original]] = {}
     for row in rows:
         source = loaded.streams.get(row["stream"]) or loaded.tables.get(row["stream"])

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from dataflows.commands.brokers import application_of, patient
 from dataflows.commands.failures import UserError
+from dataflows.commands.options import Given
 
 if TYPE_CHECKING:
     from dataflows.connectors.kafka.live import Live
@@ -18,11 +19,11 @@ _WORDS = {"to": "flags", "late": "late events", "dead_letters": "dead letters"}
 SUFFIXES = (".yaml", ".yml")
 
 
-def place_of(path: Path, overlays: list[Path] | None, output: Output) -> Path | tuple[Any, str]:
+def place_of(path: Path, given: Given, output: Output) -> Path | tuple[Any, str]:
     """Where an application writes: a file, or a connection and a topic. A path that is no application is the file itself."""
     if path.suffix not in SUFFIXES:
         return path
-    application = application_of(path, overlays)
+    application = application_of(path, given)
     found = getattr(application.outputs, output)
     if found is None:
         raise UserError(f"{path}: expected flags: {{{output}: …}}, the place of its {_WORDS[output]}; found none")

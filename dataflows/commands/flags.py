@@ -12,7 +12,7 @@ import typer
 
 from dataflows.commands.events import events_at, place_of
 from dataflows.commands.failures import UserError
-from dataflows.commands.options import Json, Overlays
+from dataflows.commands.options import Given, Inputs, Json, Overlays, Params
 
 flags = typer.Typer(help="Look at flags in a file or on a topic.", no_args_is_help=True)
 Place = Annotated[
@@ -32,16 +32,14 @@ def tail(
     place: Place,
     count: Annotated[int, typer.Option("-n", "--count", min=0, help="How many flags before the end.")] = 10,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="Go on as flags come, until Ctrl-C; topics only.")] = False,
-    pattern: Pattern = None,
-    key: Key = None,
-    with_: Overlays = None,
-    as_json: Json = False,
-) -> None:
+    pattern: Pattern = None, key: Key = None,
+    param: Params = None, input: Inputs = None, with_: Overlays = None, as_json: Json = False,  # noqa: A002 - the option's name
+) -> None:  # fmt: skip
     """Show the last flags, one a line, in the order of their times.
 
     Example: tocsin flags tail app.yaml --count 5
     """
-    found = place_of(place, with_, "to")
+    found = place_of(place, Given(with_, param, input), "to")
     narrow = pattern is not None or key is not None
     wanted = _wanted(events_at(found, None if narrow else count), pattern, key)
     for event in reversed(nlargest(count, wanted, key=lambda event: (event["time"], event["id"]))):
@@ -60,16 +58,16 @@ def tail(
 def show(
     place: Place,
     flag: Annotated[str, typer.Argument(help="A flag's id, or its beginning.", show_default=False, metavar="FLAG")],
-    with_: Overlays = None,
-    as_json: Json = False,
-) -> None:
+    param: Params = None, input: Inputs = None, with_: Overlays = None, as_json: Json = False,  # noqa: A002 - the option's name
+) -> None:  # fmt: skip
     """Show one flag with its reasons, values and evidence.
 
     Example: tocsin flags show app.yaml 671aad40
     """
     from dataflows.commands.why import explained
 
-    found = {event["id"]: event for event in events_at(place_of(place, with_, "to")) if event["id"].startswith(flag)}
+    events = events_at(place_of(place, Given(with_, param, input), "to"))
+    found = {event["id"]: event for event in events if event["id"].startswith(flag)}
     if not found:
         raise UserError(f"{place}: no flag whose id begins with {flag!r}; `tocsin flags tail` shows ids")
     if len(found) > 1:

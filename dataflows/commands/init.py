@@ -18,6 +18,13 @@ def init(
         str | None, typer.Option("--from", help="A file, or a topic of --brokers.", metavar="file:PATH|kafka:TOPIC")
     ] = None,
     brokers: Annotated[str, typer.Option(help="Addresses of Kafka.", envvar="BROKERS")] = "127.0.0.1:9092",
+    settings: Annotated[
+        Path | None, typer.Option("--settings", help="A file of librdkafka's settings, KEY=VALUE lines: the login.", metavar="FILE")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A setting of librdkafka; secrets as ${NAME} or ${file:PATH}.", metavar="KEY=VALUE"),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Where to write; - prints.", metavar="FILE")] = Path("app.yaml"),
     name: Annotated[str | None, typer.Option(help="The application's name.", metavar="NAME")] = None,
     time: Annotated[str | None, typer.Option(help="The field with the event's time.", metavar="FIELD")] = None,
@@ -37,10 +44,14 @@ def init(
 
     wishes = Wishes(name, time, id_, by)
     target = Path("app.yaml") if printed else out
+    unset: list[str] = []
     if (from_ or "").startswith("kafka:") and file is None:
+        from dataflows.commands.logins import login
         from dataflows.commands.sampling import of_topic
 
-        path, starter = Path(str(from_)), of_topic(str(from_).removeprefix("kafka:"), brokers, target, wishes)
+        found = login(brokers, settings, set_)
+        path, starter = Path(str(from_)), of_topic(str(from_).removeprefix("kafka:"), found, target, wishes)
+        unset = found.unset
     else:
         path = _path(file, from_)
         starter = start(path, target, wishes)
@@ -57,6 +68,8 @@ def init(
     left = len(starter.fields) - declared
     typer.echo(f"{out}: stream {starter.stream} with {declared} fields from {starter.sample.rows:,} rows of {path}"
                + (f"; {left} left out, see the comments" if left else ""))  # fmt: skip
+    if unset:
+        typer.echo(f"Secrets are not written: set {', '.join(unset)} in the environment, or name files as ${{file:PATH}}")
     typer.echo(f"Next: tocsin check {out} · tocsin test {out} · tocsin run {out}")
 
 

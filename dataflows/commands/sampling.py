@@ -12,11 +12,12 @@ from dataflows.commands.brokers import patient
 from dataflows.commands.failures import UserError
 
 if TYPE_CHECKING:
+    from dataflows.commands.logins import Login
     from dataflows.starting.start import Wishes
     from dataflows.starting.write import Starter
 
 
-def of_topic(topic: str, brokers: str, out: Path, wishes: Wishes) -> Starter:
+def of_topic(topic: str, login: Login, out: Path, wishes: Wishes) -> Starter:
     """A starter application for a topic.
 
     Raises:
@@ -30,17 +31,17 @@ def of_topic(topic: str, brokers: str, out: Path, wishes: Wishes) -> Starter:
     from dataflows.starting.start import start
 
     topic = topic.removeprefix("main/")
-    records = Records(Connection("main", {"bootstrap.servers": brokers}), topic, patient(), ROWS)
+    records = Records(Connection("main", login.used), topic, patient(), ROWS)
     lines = longest(records.to_the_end())
     records.close()
     if not lines:
-        raise UserError(f"topic {topic!r} ({brokers}) holds no values; expected a sample of events to begin from")
-    settings = {"bootstrap.servers": f"${{BROKERS:-{brokers}}}"}
+        servers = login.used["bootstrap.servers"]
+        raise UserError(f"topic {topic!r} ({servers}) holds no values; expected a sample of events to begin from")
     with tempfile.TemporaryDirectory(prefix="tocsin-") as folder:
         path = Path(folder) / (topic.rpartition(".")[2] + ".jsonl")
         path.write_bytes(b"".join(line + b"\n" for line in lines))
         try:
-            return start(path, out, replace(wishes, topic=topic, settings=settings))
+            return start(path, out, replace(wishes, topic=topic, settings=login.written))
         except FileProblem as error:
             raise UserError(str(error).replace(str(path), f"topic {topic!r}, row ")) from None
 

@@ -10,7 +10,7 @@ import typer
 
 from dataflows.commands.brokers import application_of, patient
 from dataflows.commands.failures import OUTSIDE
-from dataflows.commands.options import Application, Json, Overlays
+from dataflows.commands.options import Application, Given, Inputs, Json, Overlays, Params
 
 if TYPE_CHECKING:
     from dataflows.connectors.kafka.needed import Need, Right
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 def topics(
     application: Application,
+    param: Params = None,
+    input: Inputs = None,  # noqa: A002 - the option's name
     with_: Overlays = None,
     create: Annotated[bool, typer.Option("--create", help="Make those that are missing.")] = False,
     partitions: Annotated[int, typer.Option(min=1, help="Partitions of a topic that is made.")] = 1,
@@ -32,7 +34,7 @@ def topics(
     from dataflows.connectors.kafka.connection import connection_of
     from dataflows.connectors.kafka.needed import needed, rights
 
-    loaded = application_of(application, with_)
+    loaded = application_of(application, Given(with_, param, input))
     needs = needed(loaded)
     found: dict[str, dict[str, int]] = {}
     made: dict[str, list[str]] = {}

@@ -79,11 +79,16 @@ def _stage(plan: Plan, stage: Stage) -> dict[str, Any]:
 def _waits(plan: Plan, stage: Stage) -> dict[str, Any]:
     """The sources whose partitions must have passed a row's time before the stage takes it, and the longest lateness of them."""
     application = plan.application
-    names = [name for name in plan.sources if stage.index in _reached(plan, name)]
+    names = feeding(plan, stage.index)
     lateness = {
         name: (application.streams[name] if name in application.streams else application.tables[name]).lateness for name in names
     }
     return {"for": names, "longest": duration(max(lateness.values(), default=0))}
+
+
+def feeding(plan: Plan, stage: int) -> list[str]:
+    """The sources whose rows, or what they cause, come to a stage: it waits for all of them."""
+    return [name for name in plan.sources if stage in _reached(plan, name)]
 
 
 def _reached(plan: Plan, source: str) -> set[int]:

@@ -38,6 +38,12 @@ def file_bound(data: bytes, application: Application) -> tuple[str, int]:
     return name, max(judge["announced"], BEFORE_ALL if judge["newest"] == BEFORE_ALL else judge["newest"] - source.lateness)
 
 
+def file_rows(data: bytes) -> int:
+    """How many rows of a partition were read."""
+    rows: int = of_version(VERSION, "a file", data)["rows"]
+    return rows
+
+
 def file_place(data: bytes) -> tuple[str, str]:
     """The source of a partition, and the file that was read last."""
     state = of_version(VERSION, "a file", data)

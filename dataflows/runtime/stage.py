@@ -64,6 +64,14 @@ class Logic(StatefulBatchLogic[Item, Outcome, bytes]):
         return self.saved or b""
 
 
+def keys_in(saved: bytes) -> int:
+    """How many keys a shard's snapshot holds; none where it was never used."""
+    if not saved:
+        return 0
+    keys = of_version(VERSION, "a shard", saved)["keys"]
+    return len(keys["spans"]) - len(keys["free"])
+
+
 class CheckLogic(StatefulBatchLogic[Sampled, Violation, bytes]):
     """The check shard: sampled keys of all stages that are divided by partition. ``saves``: whether snapshots are kept."""
 

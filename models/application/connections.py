@@ -83,28 +83,41 @@ def _shown(entry: Node) -> str:
     return f"{{{', '.join(entry.map)}}}" if entry.is_map else entry.shown()
 
 
-def _substitute(reader: Reader, node: Node) -> None:
-    for child in [*node.map.values(), *node.items]:
-        _substitute(reader, child)
-    if node.text is None or "${" not in node.text:
-        return
+def is_secret(setting: str) -> bool:
+    """Whether a connection's setting holds what must not be shown."""
+    return _SECRET.search(setting) is not None
+
+
+def filled(text: str) -> tuple[str, list[str]]:
+    """A text with ``${NAME}``, ``${NAME:-default}`` and ``${file:PATH}`` filled in, and what stands against it."""
+    problems: list[str] = []
 
     def value(found: re.Match[str]) -> str:
         if found[1] is not None:
-            return _secret(reader, node, found[1])
+            return _secret(problems, found[1])
         given = os.environ.get(found[2], found[3])
         if given is None:
-            reader.problems.add(node.position, f"expected the environment variable {found[2]}; it is not set")
+            problems.append(f"expected the environment variable {found[2]}; it is not set")
         return given or ""
 
-    node.text = _VARIABLE.sub(value, node.text)
-    if "${" in node.text:
-        reader.problems.add(node.position, "expected ${NAME}, ${NAME:-default} or ${file:PATH}; found another use of ${")
+    text = _VARIABLE.sub(value, text)
+    if "${" in text:
+        problems.append("expected ${NAME}, ${NAME:-default} or ${file:PATH}; found another use of ${")
+    return text, problems
 
 
-def _secret(reader: Reader, node: Node, path: str) -> str:
+def _substitute(reader: Reader, node: Node) -> None:
+    for child in [*node.map.values(), *node.items]:
+        _substitute(reader, child)
+    if node.text is not None and "${" in node.text:
+        node.text, problems = filled(node.text)
+        for problem in problems:
+            reader.problems.add(node.position, problem)
+
+
+def _secret(problems: list[str], path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        reader.problems.add(node.position, f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}")
+        problems.append(f"{path}: cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}")
         return ""

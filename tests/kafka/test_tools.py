@@ -15,8 +15,9 @@ from dataflows.connectors.kafka.live import Live, Span
 from dataflows.monitoring.health import Server
 from dataflows.monitoring.metrics import Metrics
 from dataflows.running import Job, run_here
+from tests.kafka.read_back import flags_in
 from tests.kafka.shop import filled, made, over_topics, rows
-from tests.kafka.test_live_run import QUICK, Running
+from tests.kafka.test_live_run import QUICK, Running, payment
 
 
 @dataclass
@@ -185,6 +186,92 @@ def test_a_bank_goes_to_topics_and_a_starter_comes_of_one(broker: Broker, tmp_pa
     changes = tmp_path / "changes.yaml"
     told(capfd, "init", "--from", f"kafka:{tmp_path.name}.customers", "--brokers", broker.servers, "--out", str(changes))
     told(capfd, "check", str(changes))
+
+
+def test_status_of_a_saved_state(broker: Broker, tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Epoch, offsets, who holds each stage, keys and bytes; how far behind it is while the broker answers."""
+    topics = made(broker)
+    application = over_topics(tmp_path, broker, topics, QUICK)
+    now = time.time_ns() // 1_000_000
+    state, app = tmp_path / "state", str(tmp_path / "topics.yaml")
+    assert "no run has saved state here" in told(capfd, "status", app, "--state", str(state), code=1)
+    run = Running(application, state=state)
+    for partition in range(3):
+        broker.send(topics["payments"], [payment(at, f"c{at}", now + at, 300) for at in range(4)], partition)
+    flags_in(broker, topics["flags"], 1 + 12)
+    assert "a run is using this state" in told(capfd, "status", app, "--state", str(state), code=1)
+    run.stop()
+    broker.send(topics["payments"], [payment(9, "c9", now, 1)], 2)
+    (found,) = json.loads(told(capfd, "status", app, "--state", str(state), "--json"))
+    assert (found["application"], found["ended"]) == ("shop", False) and found["epoch"] > 1 and found["saved_at"].endswith("Z")
+    offsets = {(each["topic"], each["partition"]): (each["offset"], each["lag"]) for each in found["offsets"]}
+    assert [offsets[topics["payments"], number] for number in range(3)] == [(4, 0), (4, 0), (4, 1)]
+    assert [stage["keys"] for stage in found["stages"]][0] == 4 and all(stage["state_bytes"] > 0 for stage in found["stages"])
+    bounds = {f"{part['stream']}, {part['partition']}": part["bound"] for part in found["partitions"]}
+    assert len(bounds) == 4
+    for stage in found["stages"]:
+        assert stage["watermark"] == bounds[stage["holder"]] == min(filter(None, bounds.values()))
+    text = told(capfd, "status", app, "--state", str(state))
+    assert "goes on with epoch" in text and f"{topics['payments']}/2" in text and "bytes of state" in text
+    changed = tmp_path / "changed.yaml"
+    changed.write_text((tmp_path / "topics.yaml").read_text().replace("over: 1m", "over: 2m"))
+    assert "as it was before it was changed" in told(capfd, "status", str(changed), "--state", str(state), code=1)
+    monkeypatch.setattr("dataflows.commands.brokers.SECONDS", 0.5)
+    monkeypatch.setattr("dataflows.connectors.kafka.asking.PATIENCE", 0.3)
+    over_topics(tmp_path, Broker(free_port()), topics, QUICK)
+    (found,) = json.loads(told(capfd, "status", app, "--state", str(state), "--json"))
+    assert [each["lag"] for each in found["offsets"]] == [None] * 4
+
+
+def test_status_of_a_state_over_files(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Rows read of each file; at the end nothing holds."""
+    (tmp_path / "s.jsonl").write_text('{"ts": 1, "u": "a"}\n{"ts": 2, "u": "b"}\n')
+    (tmp_path / "app.yaml").write_text(
+        'tocsin: 1\nname: a\nstreams: {s: {from: {file: s.jsonl}, time: ts, fields: {ts: "timestamp[s]", u: string}}}\n'
+        f"patterns: {{each_one: {{by: u, when: ts is not null}}}}\nflags: {{to: {{file: {tmp_path}/flags.jsonl}}}}\n"
+    )
+    app, state = str(tmp_path / "app.yaml"), str(tmp_path / "state")
+    assert command(["run", app, "--state", state]) == 0
+    capfd.readouterr()
+    (found,) = json.loads(told(capfd, "status", app, "--state", state, "--json"))
+    assert found["ended"] and found["offsets"] == []
+    assert found["files"] == [{"source": "s", "file": "s.jsonl", "rows": 2}]
+    assert "it has read all of its input" in told(capfd, "status", app, "--state", state)
+    assert "expected --state DIR beside an application" in told(capfd, "status", app, code=2)
+    assert "expected one application beside --state" in told(capfd, "status", app, app, "--state", state, code=2)
+
+
+def test_what_is_laid_over_an_application(ran: Ran, broker: Broker, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Overlays, parameters and inputs, as ``run`` takes them."""
+    flags = told(capfd, "flags", "tail", ran.app, "--count", "2")
+    text = Path(ran.app).read_text().replace(f"kafka: main/{ran.topics['flags']}", "kafka: main/elsewhere")
+    (tmp_path / "app.yaml").write_text(text.replace("sum_1m > 100", "sum_1m > $least") + "params: {least: {value: 100}}\n")
+    (tmp_path / "over.yaml").write_text(f"flags: {{to: {{kafka: main/{ran.topics['flags']}}}}}\n")
+    (tmp_path / "s.jsonl").write_text("")
+    over = ("--with", str(tmp_path / "over.yaml"), "--param", "least=7", "--input", f"payments={tmp_path}/s.jsonl")
+    app = str(tmp_path / "app.yaml")
+    assert told(capfd, "flags", "tail", app, "--count", "2", *over) == flags
+    assert "elsewhere" in told(capfd, "topics", app, code=3)
+    shown = told(capfd, "topics", app, *over)
+    assert "elsewhere" not in shown and ran.topics["payments"] not in shown
+    assert "dead letters" in told(capfd, "dead", "list", app, *over)
+    for words in (("flags", "tail", app), ("topics", app), ("dead", "list", app)):
+        assert "nothing" in told(capfd, *words, "--param", "nothing=1", code=1)
+
+
+def test_a_starter_with_a_login(broker: Broker, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """Settings of a file; the password is not in what is written, and named in what is said."""
+    topic = broker.topic()
+    broker.send(topic, [payment(at, "c", 1_790_000_000_000 + at) for at in range(20)])
+    settings = tmp_path / "client.properties"
+    settings.write_text(f"bootstrap.servers={broker.servers}\nsasl.password=hidden-word\n")
+    app = tmp_path / "app.yaml"
+    given = ("--settings", str(settings), "--set", "client.id=somebody", "--out", str(app))
+    said = told(capfd, "init", "--from", f"kafka:{topic}", *given)
+    assert "set SASL_PASSWORD in the environment" in said
+    text = app.read_text()
+    assert "hidden-word" not in text and "${SASL_PASSWORD:-}" in text and "somebody" in text
+    told(capfd, "check", str(app))
 
 
 def test_mistakes_about_topics(broker: Broker, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from confluent_kafka import OFFSET_BEGINNING, OFFSET_END, Consumer, KafkaError, KafkaException, Message, TopicPartition
 from confluent_kafka.admin import NewTopic  # type: ignore[attr-defined]
@@ -59,6 +59,24 @@ def make_topics(connection: Connection, topics: Mapping[str, int], replication: 
             found: KafkaError = error.args[0]
             where = f"topic {name!r} on connection {connection.name!r} ({connection.servers})"
             raise KafkaProblem(f"{where} cannot be made: {found.str()}. Ask for the right to create it, or for the topic") from None
+
+
+def ends_of(connection: Connection, places: Iterable[tuple[str, int]], live: Live) -> dict[tuple[str, int], int]:
+    """The offset behind the last record of partitions, by topic and number; those that are not there any more are left out.
+
+    Raises:
+        KafkaProblem: when the broker does not answer.
+    """
+    known = topics_of(connection, live)
+    consumer = connection.consumer("tocsin", Asked(connection, live))
+    try:
+        there = [(topic, number) for topic, number in places if number < known.get(topic, 0)]
+        marks = {place: consumer.get_watermark_offsets(TopicPartition(*place), timeout=PATIENCE) for place in there}
+        return {place: int(found[1]) for place, found in marks.items() if found is not None}
+    except KafkaException as error:
+        raise KafkaProblem(explain(error.args[0], connection.name, connection.servers)[0]) from None
+    finally:
+        consumer.close()
 
 
 class Records:
