@@ -2,13 +2,15 @@
 
 The flags are those of months of the generated bank. The model is a script on loopback that answers after a fixed time and counts a
 token for every four bytes; prices are those of the example. What it would cost to send every flag to the model is worked out with
-the same requests, counts and prices.
+the same requests, counts and prices. Flags come at a steady rate, so that a tier's time is its own and not that of a queue.
 """
 
 from __future__ import annotations
 
 import asyncio
 import tempfile
+import time
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from itertools import count
 from pathlib import Path
@@ -19,8 +21,9 @@ from sqlalchemy import select
 
 from agents.flows.pump import Pump
 from agents.inbox.files import FileInput
-from agents.inbox.intake import Intake
+from agents.inbox.intake import Intake, Place
 from agents.inbox.plan import Planner
+from agents.inbox.record import Record
 from agents.ledger.clock import SystemClock
 from agents.ledger.ledger import Ledger
 from agents.ledger.schema import decision, flow, inbox, llm_call
@@ -45,6 +48,8 @@ from tests.agents.llm.scripted import Running, Send, Server, completion, reply
 
 APPLICATION = Path(__file__).parent.parent / "examples" / "card-fraud" / "app.yaml"
 FLAGS = 10_000
+RATE, BATCH = 400, 40
+"""Flags a second, and in one transaction."""
 ANSWERS_AFTER = 0.3
 """Seconds that the model takes."""
 ANSWER = {
@@ -60,8 +65,9 @@ def main() -> list[tuple[str, str]]:
         flags = _flags(Path(folder))
         ledger = Ledger(str(Path(folder) / "ledger.db"))
         with Running(_judge) as server:
-            asyncio.run(_answered(application, ledger, flags, server.url))
+            taking = asyncio.run(_answered(application, ledger, flags, server.url))
         tiers, spent = ledger.look(_tiers), ledger.look(_spent)
+        tiers["rule"] = taking[: len(tiers["rule"])]  # decided in the transaction that takes them
         ledger.close()
         everything = sum(_cost(application, orjson.loads(line)) for line in flags.open("rb"))
     total = sum(len(times) for times in tiers.values())
@@ -93,12 +99,31 @@ def _flags(folder: Path) -> Path:
     raise AssertionError
 
 
-async def _answered(application: Application, ledger: Ledger, flags: Path, url: str) -> None:
+class Paced(FileInput):
+    """A file's flags at a steady rate; ``taking``: for each the microseconds that its batch took to be recorded and decided."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path, 0, whole=True)
+        self.taking: list[int] = []
+
+    async def run(self, take: Callable[[list[Record], list[Place]], Awaitable[object]]) -> None:
+        """Give batches to ``take``, each when it is time for it."""
+        due = time.perf_counter()
+        for records, places in self.batches(BATCH):
+            await asyncio.sleep(max(due - time.perf_counter(), 0))
+            started = time.perf_counter()
+            await take(records, places)
+            self.taking += [int((time.perf_counter() - started) * 1e6)] * len(records)
+            due = max(due + BATCH / RATE, started)
+
+
+async def _answered(application: Application, ledger: Ledger, flags: Path, url: str) -> list[int]:
+    """Answer all flags; the microseconds that taking each took."""
     policy, clock = policy_of(application), SystemClock()
     assert policy is not None
     models = askers(application, ledger, clock, {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": url})
     pumps = [Pump(ledger, policy, clock, "one", stage) for stage in (LlmStage(policy, models), HumanStage(ledger, policy, clock))]
-    source = FileInput(flags, 0, whole=True)
+    source = Paced(flags)
     service = Service(ledger, policy, clock, Intake(ledger, Planner(policy), clock, None), pumps)
     working = [asyncio.create_task(pump.run()) for pump in pumps]
     await service.once(source)
@@ -106,6 +131,7 @@ async def _answered(application: Application, ledger: Ledger, flags: Path, url: 
     for task in working:
         task.cancel()
     await asyncio.gather(*working, return_exceptions=True)
+    return source.taking
 
 
 async def _judge(server: Server, request: dict[str, Any], send: Send) -> None:

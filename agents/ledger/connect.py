@@ -46,11 +46,13 @@ def ledger_url(given: str) -> URL:
 
 def connect(url: URL, *, writing: bool, connections: int = 1) -> Engine:
     """An engine with at most ``connections`` connections."""
+    # an error's text shows no parameters: flags would be among them, and errors are logged
+    pool: dict[str, Any] = {"pool_size": connections, "max_overflow": 0, "pool_timeout": 60, "hide_parameters": True}
     if url.get_backend_name() == POSTGRESQL:
-        return create_engine(url, pool_size=connections, max_overflow=0, pool_timeout=60, pool_pre_ping=not writing)
+        return create_engine(url, pool_pre_ping=not writing, **pool)
     if url.database:
         Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, pool_size=connections, max_overflow=0, pool_timeout=60, connect_args={"check_same_thread": False})
+    engine = create_engine(url, connect_args={"check_same_thread": False}, **pool)
     event.listen(engine, "connect", _pragmas)
     event.listen(engine, "begin", _begin_immediate if writing else _begin)
     return engine
