@@ -30,7 +30,6 @@ from agents.llm.calls import (
 )
 from agents.llm.dialogue import Answered, Ask, Call, Wait, next_step
 from agents.llm.failures import Failure
-from agents.llm.gateway import Gateway, Request
 from agents.llm.maps import keep
 from agents.llm.marks import Marks
 from agents.llm.masking import Masked, mask, unmask
@@ -38,6 +37,7 @@ from agents.llm.payload import Payload, payload
 from agents.llm.prices import Prices
 from agents.llm.prompt import Composed, compose, prompt_sha, repair
 from agents.llm.reply import Reply, Usage
+from agents.llm.request import Gateway, Request
 from agents.llm.sealing import Sealer
 from models.application.respond.resolved import Budget, LlmTier
 from models.events.ids import canonical_json

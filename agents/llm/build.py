@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from openai import AsyncOpenAI
-
 from agents.ledger.clock import Clock
 from agents.ledger.ledger import Ledger
 from agents.llm.asking import Asker
-from agents.llm.gateway import Gateway, LiveGateway, live_client
 from agents.llm.marks import Marks
 from agents.llm.prices import Prices
 from agents.llm.recorded import RecordedGateway
+from agents.llm.request import Gateway
 from agents.llm.sealing import Sealer
 from models.application.errors import ApplicationErrors
 from models.application.resolved import Application
@@ -70,11 +68,14 @@ def _gateway(
     address = (_given(tier.url, environment) if tier.url is not None else environment.get(ADDRESS)) or _ADDRESS
     if recorded:
         return RecordedGateway(ledger, address.rstrip("/") + "/")
-    key = _given(tier.key, environment) if tier.key is not None else environment.get(KEY, "")
+    key = _given(tier.key, environment) if tier.key is not None else environment.get(KEY, "").strip()
     place = (address, key, tier.requests_per_minute, tier.tokens_per_minute)
-    client: AsyncOpenAI | None = live_client({KEY: key, ADDRESS: address})
-    if client is None:
+    if not key:
         return None
+    from agents.llm.gateway import LiveGateway, live_client  # half a second of imports that a start without a key does not need
+
+    client = live_client({KEY: key, ADDRESS: address})
+    assert client is not None
     return made.setdefault(place, LiveGateway(client, clock.now, tier.requests_per_minute, tier.tokens_per_minute))
 
 

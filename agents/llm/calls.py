@@ -15,8 +15,8 @@ from agents.ledger.connect import POSTGRESQL
 from agents.ledger.schema import blob, llm_call
 from agents.llm.budget import Reserved, settle
 from agents.llm.failures import Failure
-from agents.llm.gateway import Request
 from agents.llm.reply import Reply
+from agents.llm.request import Request
 from models.events.ids import canonical_json, identifier
 
 

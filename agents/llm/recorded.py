@@ -10,8 +10,8 @@ from sqlalchemy import Connection, and_, select
 from agents.ledger.ledger import Ledger
 from agents.ledger.schema import blob, flow, llm_call
 from agents.llm.failures import Failure
-from agents.llm.gateway import Request
 from agents.llm.reply import Reply, Usage
+from agents.llm.request import Request
 
 _TOLD = ("ok", "schema", "semantic", "refusal", "length", "content_filter")
 """Outcomes of calls that had an answer."""

@@ -11,8 +11,9 @@ from openai import AsyncOpenAI, DefaultAsyncHttpx2Client
 from agents.llm.answer import Choices
 from agents.llm.breaker import Breaker
 from agents.llm.failures import Failure
-from agents.llm.gateway import LiveGateway, Request, live_client
+from agents.llm.gateway import LiveGateway, live_client
 from agents.llm.reply import Reply
+from agents.llm.request import Request
 from tests.agents.llm.scripted import Behaviour, Running, answering, completion, cut, drip, good, hang, in_turn
 
 CHOICES = Choices(("dismiss", "block"), ("travel",))
