@@ -31,7 +31,9 @@ def run(
     param: Params = None,
     input: Inputs = None,  # noqa: A002 - the option's name
     with_: Overlays = None,
-    from_: Annotated[str | None, typer.Option("--from", help="Topics: begin at a time instead of the first offsets.")] = None,
+    from_: Annotated[
+        str | None, typer.Option("--from", envvar="TOCSIN_FROM", help="Topics: begin at a time instead of the first offsets.")
+    ] = None,
     to: Annotated[str | None, typer.Option(help="Topics: stop at a time, or at the end.", metavar="TIME|end")] = None,
     state: Annotated[
         Path | None, typer.Option(envvar="TOCSIN_STATE", help="Save state here, and go on from what is saved.", metavar="DIR")
