@@ -39,6 +39,17 @@ rollups:
   daily: {of: tx, by: key, window: {tumbling: 1d}, tz: Europe/Berlin, select: {rows: {count: true}}}
 scores:
   strange: {zscore: x, by: key, over: 1h}
+patterns:
+  restarted:
+    by: key
+    when: n + texts + hours + calls > 100
+    tests:
+      - name: all is saved and restored
+        given:
+          - {at: 0s, key: a, text: b, x: 1, y: 1, d: 1, flag: true}
+          - {restart: true}
+          - {at: 2h, key: a, text: b, x: 1, y: 1, d: 1, flag: true}
+        expect: []
 """
 """An application that needs every kernel of features and rollups."""
 _STEPS = """tocsin: 1
@@ -59,6 +70,10 @@ patterns:
     by: key
     sequence: [{a: {when: flag}}, {b: {when: d > 5, not: true}}]
     within: 1m
+    tests:
+      - name: all is saved and restored
+        given: [{at: 0s, key: a, x: 1, d: 1, flag: true}, {restart: true}]
+        expect: [{events: ["1"]}]
   silent: {by: key, when: flag, absence: {for: 1m, after: each}}
 """
 """An application that needs every kernel of sequences."""
@@ -81,7 +96,8 @@ def warm() -> None:
         run_here(Job(load(APPLICATION, overlays=[overlay], inputs=inputs_of(data)), 16, lambda: ""))
         _features(data)
         _steps(data)
-        passed = sum(result.ok for result in run_tests(load(APPLICATION)))
+        tested = (APPLICATION, data / "every.yaml", data / "steps.yaml")  # the latter two for what restoring a state needs
+        passed = sum(result.ok for path in tested for result in run_tests(load(path)))
     typer.echo(f"kernels are compiled ({passed} inline tests passed)")
 
 
