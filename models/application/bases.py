@@ -11,13 +11,15 @@ from models.application.resolved import Feature, Pattern, Score
 
 def check_bases(problems: Problems, patterns: Mapping[str, Pattern], facts: FactReader) -> None:
     """Report patterns on others that are off, live ones on shadows, and circles through features of flags."""
+    rings: set[frozenset[str]] = set()
     for pattern in patterns.values():
         if pattern.position is None or pattern.mode == "off":
             continue
         for base in (patterns[name] for name in sorted(_below(pattern.streams, facts)) if name in patterns):
             _check_base(problems, pattern, base)
         ring = _ring(pattern.name, patterns, facts)
-        if ring:
+        if ring and frozenset(ring) not in rings:
+            rings.add(frozenset(ring))
             problems.add(pattern.position, f"patterns and features need each other in a circle: {' -> '.join(ring)}")
 
 

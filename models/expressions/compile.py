@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import difflib
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -19,6 +17,7 @@ from models.expressions.facts import Facts
 from models.expressions.grammar import parse
 from models.expressions.like import like
 from models.expressions.scope import Scope, Unknown
+from models.expressions.syntax import Problem, is_call, place_of, syntax_problem
 from models.expressions.times import PARTS, UNITS, extractor
 from models.expressions.tree import Node
 from models.values.types import BOOL, FLOAT, INT, INTERVAL, NULL, STRING, Kind, decimal, parse_type
@@ -33,14 +32,6 @@ _NAMED = {
 _BINARY = {exp.Add: "+", exp.Sub: "-", exp.Mul: "*", exp.Div: "/", exp.Mod: "%"}
 _COMPARE = {exp.EQ: "=", exp.NEQ: "<>", exp.LT: "<", exp.LTE: "<=", exp.GT: ">", exp.GTE: ">="}
 _OTHERS = ("in_list", "in_calendar", "coalesce", "nullif", "greatest", "least", "concat", "extract", "cast", "changed")
-
-
-@dataclass(frozen=True, slots=True)
-class Problem:
-    """What is wrong, and where in the text (from 0)."""
-
-    message: str
-    at: int = 0
 
 
 class ExpressionError(Exception):
@@ -61,7 +52,7 @@ def compile_expression(text: str, scope: Scope, facts: Facts | None = None, expe
         parsed = parse(text)
     except SqlglotError as error:
         found = getattr(error, "errors", None) or [{}]
-        raise ExpressionError([_syntax_problem(text, error, found[0])]) from None
+        raise ExpressionError([syntax_problem(text, found[0])]) from None
     compiler = _Compiler(scope, facts or Facts(), text)
     root = compiler.visit(parsed)
     if not compiler.problems and expect is not None and root.type.kind not in (expect, Kind.NULL):
@@ -115,7 +106,7 @@ class _Compiler:
         return self._made(made, node, message)
 
     def _problem(self, node: Any, message: str) -> Node:
-        self.problems.append(Problem(message, _place(node, self.text)))
+        self.problems.append(Problem(message, place_of(node, self.text)))
         return Node("literal", NULL, node.sql("duckdb") if isinstance(node, exp.Expression) else "")
 
     def _made(self, made: Node | None, node: Any, message: str) -> Node:
@@ -348,6 +339,8 @@ class _Compiler:
         call = CALLS.get(name)
         if call is None:
             known = [*CALLS, *_OTHERS]
+            if not is_call(node, self.text):
+                return self._problem(node, f"{node.sql('duckdb')!r} is not part of the language")
             return self._problem(node, f"unknown function {name}{suggest(name, known)} in {node.sql()!r}")
         given = node.expressions if isinstance(node, exp.Anonymous) else list(node.iter_expressions())
         args = [self.visit(each) for each in given]
@@ -381,36 +374,3 @@ def suggest(name: str, known: Any) -> str:
     """Say ``(did you mean …?)`` where a known name is near."""
     near = difflib.get_close_matches(name, [*known], 1, 0.6)
     return f" (did you mean {near[0]}?)" if near else ""
-
-
-def _syntax_problem(text: str, error: SqlglotError, found: dict[str, Any]) -> Problem:
-    """What the parser says, in plainer words; it counts lines and the columns of a token's end."""
-    if not text.strip():
-        return Problem("expected an expression; found nothing")
-    if "description" not in found:
-        quote = text.find("'") if text.count("'") % 2 else 0
-        return Problem("not an SQL expression: a quote is missing" if quote >= 0 and text.count("'") % 2 else
-                       f"not an SQL expression: {str(error).splitlines()[0]}", max(quote, 0))  # fmt: skip
-    near = found.get("highlight") or ""
-    missing = found["description"].startswith("Required keyword")
-    what = (
-        "something is missing" if missing else found["description"].replace("Invalid expression / Unexpected token", "unexpected")
-    )
-    before = "".join(line for line in text.splitlines(keepends=True)[: found.get("line", 1) - 1])
-    at = len(before) + max(found.get("col", 1) - max(len(near), 1), 0)
-    side = " after" if missing else " near" if what != "unexpected" else ""
-    return Problem(f"not an SQL expression: {what}" + (f"{side} {near!r}" if near else ""), at)
-
-
-def _place(node: Any, text: str) -> int:
-    """Where a node begins in the text: its first name; a parameter or call, whose name has no place, by searching it."""
-    if isinstance(node, exp.Placeholder | exp.Parameter):
-        return max(text.find(f"${node.name}"), 0)
-    if isinstance(node, exp.Func):
-        name = node.name if isinstance(node, exp.Anonymous) else next(iter(node.sql_names()), "")
-        if found := re.search(rf"\b{re.escape(name)}\s*\(", text, re.IGNORECASE):
-            return found.start()
-    places = (
-        [i.meta["start"] for i in node.find_all(exp.Identifier) if "start" in i.meta] if isinstance(node, exp.Expression) else []
-    )
-    return min(places, default=0)
