@@ -210,7 +210,7 @@ class _Shown:
     def _reference(self, event: Evidence) -> Any:
         """The reference of an event: of a flag that of its completing event, of a rollup's row its id."""
         below = self.application.below_flags(event.on)
-        return event.id if below.rollup else self.refs[below.name][event.offset]
+        return event.id if below.rollup or event.offset < 0 else self.refs[below.name][event.offset]
 
 
 def _shown_time(time: int, unit: str) -> int | str:

@@ -28,9 +28,9 @@ class Refs:
         return [self.one(event["on"], event["id"], event["offset"]) for event in flag["data"]["evidence"]]
 
     def one(self, on: str, id_: str, offset: int) -> str:
-        """The reference of an event: of a flag that of its completing event, of a rollup's row its id."""
+        """The reference of an event: of a flag that of its completing event (without one its id), of a rollup's row its id."""
         below = self.application.below_flags(on)
-        return id_ if below.rollup else self.by_place[below.name, offset]
+        return id_ if below.rollup or offset < 0 else self.by_place[below.name, offset]
 
 
 def differences(test: Test, found: Sequence[dict[str, Any]], refs: Refs) -> Iterator[str]:

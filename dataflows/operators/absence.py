@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -21,6 +21,8 @@ from models.events.evidence import Evidence
 from models.events.hit import Hit, Kind, deadline_order
 from models.values.types import Type
 
+AsOf = Callable[[int, int], Mapping[str, Any]]
+"""Features of the pattern's entity as of (slot, deadline), by column; empty where the pattern reads none."""
 FLAGS = 10
 """Flags of one silence in all, where each further time is flagged."""
 
@@ -76,6 +78,7 @@ class AbsenceMachine:
         self.ends = np.zeros(k.CLOCKS + 1, np.int64)
         self.rows: AbsenceRows | None = None
         self.held: dict[int, int] = {}
+        self.asof: AsOf = lambda slot, time: {}
 
     @property
     def partial(self) -> int:
@@ -150,10 +153,11 @@ class AbsenceMachine:
         for slot, deadline, event, times, first in raised.tolist():
             out.extend(self.suppressor.due(deadline))
             seen = None if event == -1 else self._show(event)
-            if not self._passes(deadline, {} if seen is None else seen.values):
+            values = {**({} if seen is None else seen.values), **self.asof(slot, deadline)}
+            if not self._passes(deadline, values):
                 self.guarded += 1
                 continue
-            out.extend(self.suppressor.take(_Silence(self, slot, deadline, event, seen, times, first)))
+            out.extend(self.suppressor.take(_Silence(self, slot, deadline, event, seen, times, first, values)))
         return out
 
     def _passes(self, time: int, values: Mapping[str, Any]) -> bool:
@@ -236,14 +240,11 @@ class _Silence:
     seen: Evidence | None
     times: int
     first: int
+    values: Mapping[str, Any]
 
     @property
     def kind(self) -> Kind:
         return "match"
-
-    @property
-    def values(self) -> Mapping[str, Any]:
-        return {} if self.seen is None else self.seen.values
 
     def keep(self) -> list[int]:
         return [] if self.event == -1 else [self.machine.hold(self.event)]

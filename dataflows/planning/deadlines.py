@@ -21,8 +21,8 @@ def deadline_reads(stage: Stage, wave: Wave) -> list[tuple[Pattern, dict[str, st
 
 def last_waves(before: Sequence[Step], pattern: Pattern) -> dict[str, Wave]:
     """For each feature the wave that a pattern asks at deadlines: the last, and of those that know all rows it stands on."""
-    bases = (place for place, step in enumerate(before) if isinstance(step, Pattern | Rollup) and step.name == pattern.on)
-    begin = next(bases, 0)
+    bases = (at for at, step in enumerate(before) if isinstance(step, Pattern | Rollup) and step.name in pattern.streams)
+    begin = max(bases, default=0)
     return {fact.name: step for step in before[begin:] if isinstance(step, Wave) for fact in step.features}
 
 
@@ -33,11 +33,12 @@ def features_at_deadlines(pattern: Pattern, features: Iterable[Feature]) -> list
 
 def _columns(pattern: Pattern, features: Iterable[Feature]) -> dict[str, str]:
     """Columns of features of the pattern's own entity that it reads at deadlines, with the names that a wave gives them."""
-    if pattern.hold is None or pattern.hold.time is None:
+    if not pattern.decided_by_time:
         return {}
+    reads = frozenset(pattern.reads_of_hits())
     ends = [
         (f"{fact.name}[{pattern.by.role}]{end}", fact.name + end)
         for fact in features if fact.by.entity == pattern.by.entity
         for end in ([f".{field}" for field in fact.event_fields] if fact.event else [""])
     ]  # fmt: skip
-    return {column: name for column, name in ends if column in pattern.reads}
+    return {column: name for column, name in ends if column in reads}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from dataflows.batches.batch import Batch
 from dataflows.operators.absence import AbsenceMachine, AbsenceRows, absence_rows
-from dataflows.operators.machine import Given, PatternMachine
+from dataflows.operators.machine import AsOf, Given, PatternMachine
 from dataflows.operators.per import PerMachine
 from dataflows.operators.sequences.machine import SequenceMachine
 from dataflows.operators.sequences.rows import Truths, ordered
@@ -37,22 +37,27 @@ class Raising:
         """Recognise a pattern among the rows and the deadlines that have passed."""
         machine = self.shard.machines[pattern.name]
         if not isinstance(machine, PatternMachine):
+            machine.asof = self._as_of(pattern)
             self._sequence(pattern, machine)
             return
         lane = self.rows.primary.get(pattern.on)
         until = self.outcome.bound.time
         if lane is None and not machine.ripe(until):
             return
-        known = self.asof.get(pattern.name, ())
-
-        def as_of(slot: int, moment: int) -> dict[str, object]:
-            return {column: value for part in known for column, value in part.at(slot, moment).items()}
-
         given = None if lane is None else self._given(pattern, lane)
         if given is not None and pattern.name in self.shard.settling:
             self.shard.settling[pattern.name].see(given.slot, given.batch.time, given.when)
-        hits = machine.step(given, until, as_of)
+        hits = machine.step(given, until, self._as_of(pattern))
         self._out(pattern, machine, hits, waits=bool(pattern.suppress.per))
+
+    def _as_of(self, pattern: Pattern) -> AsOf:
+        known, unseen = self.asof.get(pattern.name, ()), self.shard.unseen.get(pattern.name)
+
+        def as_of(slot: int, moment: int) -> dict[str, object]:
+            found = {column: value for part in known for column, value in part.at(slot, moment).items()}
+            return found if unseen is None else {**unseen.key(slot), **found}
+
+        return as_of
 
     def suppression(self, pattern: Pattern) -> None:
         """Suppress a pattern's hits by another key than its own."""
@@ -120,11 +125,16 @@ class Raising:
             hits = self.shard.settling[pattern.name].mark(hits)
         if not waits and (self.shard.plan.application.storm is None or pattern.mode == "part"):
             self.outcome.hits.extend(Found(pattern, hit, hit.key or self.shard.keys.key(hit.slot)) for hit in hits)
-        # A key that never spoke has no event whose fields a row could take.
-        hits = [hit for hit in hits if hit.first is not None]
         for flags in self.shard.flags[pattern.name] if hits else ():
-            self.rows.insert(flags.name, *flags.rows(hits, machine.sources(hits)))
+            self.rows.insert(flags.name, *flags.rows(hits, self._sources(pattern, machine, hits, sorted(flags.passed))))
         machine.settle()
+
+    def _sources(self, pattern: Pattern, machine: Machine | PerMachine, hits: list[Hit], names: list[str]) -> Batch:
+        """The rows that hits take their fields from; a key that never spoke has none."""
+        seen = [hit for hit in hits if hit.first is not None]
+        if len(seen) == len(hits) or isinstance(machine, PerMachine):
+            return machine.sources(hits)
+        return self.shard.unseen[pattern.name].sources(hits, machine.sources(seen) if seen else None, names)
 
 
 def _true(column: Column) -> NDArray[np.bool_]:

@@ -38,11 +38,13 @@ from dataflows.planning.steps import (
     hits_of,
     raises,
 )
+from dataflows.stages.dues import Dues
 from dataflows.stages.eviction import ClockHand, Sweep
 from dataflows.stages.flags import Flags
 from dataflows.stages.kept import chunk_from
 from dataflows.stages.rollingup import RollupRows
 from dataflows.stages.sequencing import sequence_machine
+from dataflows.stages.unseen import Unseen
 from models.application.resolved import Pattern, Rollup
 
 Machine = PatternMachine | SequenceMachine | AbsenceMachine
@@ -106,6 +108,10 @@ class ShardState:
             for step in stage.steps if isinstance(step, Pattern | Suppression)
         }  # fmt: skip
         self.reads_at_deadlines = {id(step): deadline_reads(stage, step) for step in stage.steps if isinstance(step, Wave)}
+        expecting = [step for step in stage.steps if isinstance(step, Pattern) and step.absence and step.absence.expect]
+        self.unseen = {pattern.name: Unseen(plan, pattern, self.keys) for pattern in expecting}
+        asked = [pattern for found in self.reads_at_deadlines.values() for pattern, _ in found]
+        self.dues = {pattern.name: Dues(pattern) for pattern in asked if pattern.hold is None}
         self.tables = {lane.source: self._versions(index, lane.source) for index, lane in enumerate(stage.lanes) if lane.table}
 
     def _versions(self, lane: int, table: str) -> Versions:
@@ -151,6 +157,7 @@ class ShardState:
             elif isinstance(step, Scoring):
                 found[f"scores {place}"] = self.scores[id(step)]
         found.update({f"rollup {name}": machine for name, machine in self.rollups.items()})
+        found.update({f"dues {name}": dues for name, dues in sorted(self.dues.items())})
         found.update({f"label {name}": machine for name, machine in self.labels.items()})
         found.update({f"pattern {name}": machine for name, machine in self.machines.items()})
         found.update({f"settling {name}": settling for name, settling in self.settling.items()})

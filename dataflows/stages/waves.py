@@ -7,12 +7,14 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
+from dataflows.operators.absence import AbsenceMachine
 from dataflows.operators.machine import PatternMachine
+from dataflows.operators.sequences.machine import SequenceMachine
 from dataflows.planning.steps import Scoring, Wave
 from dataflows.stages.asof import Asked, DeadlineValues
 from dataflows.stages.chunkrows import ChunkRows
 from dataflows.stages.shardstate import ShardState
-from models.application.resolved import Feature, Score
+from models.application.resolved import Feature, Pattern, Score
 from models.values.column import Column, nulls
 
 
@@ -24,6 +26,7 @@ class Waves:
         self.rows = rows
         self.until = until
         self.asof: dict[str, list[DeadlineValues]] = {}
+        self.due: dict[str, tuple[NDArray[np.int64], NDArray[np.int64]]] = {}
 
     def wave(self, step: Wave) -> None:
         """Compute the features of a wave."""
@@ -66,7 +69,9 @@ class Waves:
         asked = Asked(self.rows.time)
         for pattern, _ in self.shard.reads_at_deadlines[id(step)]:
             machine = self.shard.machines[pattern.name]
-            assert isinstance(machine, PatternMachine)
+            if not isinstance(machine, PatternMachine):
+                asked.add(pattern.name, *self._due(pattern, machine), self.until)
+                continue
             trigger = machine.trigger
             asked.add(pattern.name, *trigger.deadlines(), self.until)
             lane = self.rows.primary.get(pattern.on)
@@ -74,6 +79,20 @@ class Waves:
                 due = self.rows.parts[lane].batch.time + trigger.hold
                 asked.add(pattern.name, self.rows.slots[lane], due, self.until)
         return asked.sorted()
+
+    def _due(self, pattern: Pattern, machine: SequenceMachine | AbsenceMachine) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The pairs of slot and moment that have come, worked out once a chunk."""
+        if pattern.name not in self.due:
+            if isinstance(machine, AbsenceMachine):
+                parts = [self.rows.lane_rows(0, pattern.on, pattern.by.fields)]
+                expect = None if pattern.absence is None else pattern.absence.expect
+                if expect is not None:
+                    key = self.shard.plan.application.tables[expect].key
+                    parts.append(self.rows.lane_rows(1, expect, key, table=True))
+            else:
+                parts = [self.rows.lane_rows(number, *lane) for number, lane in enumerate(machine.program.lanes)]
+            self.due[pattern.name] = self.shard.dues[pattern.name].take(parts, self.until)
+        return self.due[pattern.name]
 
     def _answered(self, step: Wave, asked: Asked, found: Mapping[str, Column]) -> dict[str, Column]:
         """Note what deadlines asked for; the features of the rows alone."""

@@ -76,7 +76,7 @@ class TracedAbsence(AbsenceMachine):
                 out.extend(super()._hits(one.reshape(1, -1)))
                 continue
             seen = None if event == -1 else self._show(event)
-            values: Mapping[str, Any] = {} if seen is None else seen.values
+            values: Mapping[str, Any] = {**({} if seen is None else seen.values), **self.asof(slot, deadline)}
             who: Identity = ("match", () if seen is None else (seen.id,), deadline)
             clock = next((clock for clock in reversed(self.clocks) if clock.began + self._limit <= deadline), None)
             if clock is not None and clock.hit is None:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-from dataflows.operators.sequences.lookback import Environment
 from dataflows.operators.sequences.machine import SequenceMachine, _Offer
 from dataflows.operators.sequences.matcher import Match, Node
 from dataflows.operators.sequences.rows import OrderedRows
@@ -17,7 +16,6 @@ from dataflows.tracing.suppressions import TracedSuppressor, identity
 from dataflows.tracing.watched import Watched
 from models.application.resolved import Pattern
 from models.expressions.blockers import Blocker, blockers
-from models.expressions.expression import Expression
 
 
 class TracedSequence(SequenceMachine):
@@ -78,10 +76,7 @@ class TracedSequence(SequenceMachine):
     def why_not_having(self, node: Node) -> list[Blocker]:
         """The leaves that keep ``having`` from holding for a whole match."""
         assert self.pattern.sequence is not None and self.pattern.sequence.having is not None
-        return self._blockers(self.pattern.sequence.having, node)
-
-    def _blockers(self, condition: Expression, node: Node) -> list[Blocker]:
-        return blockers(condition, Environment(self.reader, node.what.value, node))  # type: ignore[arg-type]
+        return blockers(self.pattern.sequence.having, self.whole(node, {}))  # type: ignore[arg-type]
 
     # What becomes of matches.
 
@@ -99,8 +94,9 @@ class TracedSequence(SequenceMachine):
     def _refused(self, match: Match) -> Ending | None:
         pattern = self.pattern
         found = inactive(pattern, match.time)
-        if found is None and pattern.guard is not None and not self._truth(pattern.guard, match.node):
-            found = guarded(match.time, self._blockers(pattern.guard, match.node))
+        more = self.read_as_of(match)
+        if found is None and pattern.guard is not None and not self._truth(pattern.guard, match.node, more):
+            found = guarded(match.time, blockers(pattern.guard, self.whole(match.node, more)))  # type: ignore[arg-type]
         return found
 
     def _events(self, rows: OrderedRows) -> Iterator[Any]:

@@ -342,10 +342,21 @@ class Pattern:
         return frozenset({self.on, *(arm.on for arm in arms)})
 
     @property
+    def decided_by_time(self) -> bool:
+        """Whether a deadline may decide its hits: a hold by time, an absence, a last ``not``, a time-out."""
+        if self.sequence is not None:
+            return self.sequence.timeout or self.sequence.steps[-1].negated
+        return self.absence is not None or (self.hold is not None and self.hold.time is not None)
+
+    def reads_of_hits(self) -> set[str]:
+        """The columns that guard, title and severity read."""
+        parts = [self.guard, *(condition for _, condition in self.severity), *self.title.parts]
+        return {column for part in parts if isinstance(part, Expression) for column in part.reads}
+
+    @property
     def has_deadlines(self) -> bool:
         """Whether a deadline may release its flags."""
-        timed = self.hold is not None and self.hold.time is not None
-        return timed or self.suppress.debounce is not None or self.suppress.batch_over is not None
+        return self.decided_by_time or self.suppress.debounce is not None or self.suppress.batch_over is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ class FlagBuilder:
         id_ = self._id(hit.kind, text, hit.anchor, hit.deadline)
         event = hit.completing or (hit.evidence[-1] if hit.evidence else None)
         if event is None:
-            hit = hit._replace(values=dict(zip(self.pattern.by.fields, key, strict=True)))
+            hit = hit._replace(values={**(hit.values or {}), **dict(zip(self.pattern.by.fields, key, strict=True))})
         severity, head = self.severity(hit), self.head
         time, time_shown = hit.shown_time, time_text(hit.shown_time)
         flag: dict[str, Any] = {

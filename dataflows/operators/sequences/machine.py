@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import weakref
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,9 @@ from models.events.hit import Hit, Kind, deadline_order
 from models.expressions.expression import Expression
 from models.values.column import Column, nulls
 from models.values.types import Type
+
+AsOf = Callable[[int, int], Mapping[str, Any]]
+"""Features of the pattern's entity as of (slot, deadline), by column; empty where the pattern reads none."""
 
 
 class Kept:
@@ -97,6 +100,7 @@ class SequenceMachine:
         self.fresh: list[weakref.ref[Kept]] = []
         self.held: dict[int, Kept] = {}
         self.shown: dict[int, Kept] = {}
+        self.asof: AsOf = lambda slot, time: {}
 
     @property
     def partial(self) -> int:
@@ -229,9 +233,14 @@ class SequenceMachine:
         columns, row = rows.lanes[lane].columns, rows.at(place, lane)
         return Environment(self.reader, lambda name: columns[name].at(row), node)  # type: ignore[return-value]
 
-    def _truth(self, condition: Expression, node: Node) -> bool:
-        """Whether a condition on a whole match is TRUE; its plain columns are those of the last event."""
-        return condition.row(Environment(self.reader, node.what.value, node)) is True  # type: ignore[arg-type]
+    def _truth(self, condition: Expression, node: Node, more: Mapping[str, Any] | None = None) -> bool:
+        """Whether a condition on a whole match is TRUE; its plain columns are those of the last event, but for ``more``."""
+        return condition.row(self.whole(node, more or {})) is True  # type: ignore[arg-type]
+
+    def whole(self, node: Node, more: Mapping[str, Any]) -> Environment:
+        """What a condition on a whole match reads."""
+        value = node.what.value
+        return Environment(self.reader, (lambda name: more[name] if name in more else value(name)) if more else value, node)
 
     # Hits.
 
@@ -258,7 +267,11 @@ class SequenceMachine:
         active, guard = self.pattern.active, self.pattern.guard
         if active is not None and active.calendar.contains(match.time) != active.inside:
             return False
-        return guard is None or self._truth(guard, match.node)
+        return guard is None or self._truth(guard, match.node, self.read_as_of(match))
+
+    def read_as_of(self, match: Match) -> Mapping[str, Any]:
+        """Features as of the deadline that decided a match."""
+        return {} if match.deadline is None else self.asof(match.slot, match.deadline)
 
     def kept(self, lane: int, number: int, position: int) -> Kept:
         """A kept event again, from saved state."""
@@ -354,6 +367,8 @@ class _Offer:
         if back := machine.back[names[last.arm]]:
             events[-1] = events[-1]._replace(values={**events[-1].values, **machine.values(last.before, back)})
         values = {**events[-1].values, **machine.values(last, machine.reads)} if machine.reads else events[-1].values
+        if match.deadline is not None:
+            values = {**values, **machine.read_as_of(match)}
         anchor = tuple([[names[node.arm], event.id] for node, event in zip(nodes, events, strict=True)])
         decided = match.deadline is None and self.place is not None
         order = self.place if decided and self.place else deadline_order(match.time, machine.pattern.place, events[0].order)
