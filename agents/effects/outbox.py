@@ -58,8 +58,8 @@ class Observer(Protocol):
     def breaker(self, target: str, state: str) -> None:
         """An endpoint's breaker is closed, half_open or open."""
 
-    def around(self, work: Work, target: str) -> contextlib.AbstractContextManager[Work]:
-        """A span about an attempt; the work that it gives carries it on."""
+    def around(self, work: Work, target: str) -> contextlib.AbstractContextManager[tuple[Work, list[Outcome]]]:
+        """A span about an attempt: the work that carries it on, and a list that takes how it went."""
 
 
 class Unobserved:
@@ -71,9 +71,9 @@ class Unobserved:
     def breaker(self, target: str, state: str) -> None:
         """Nothing."""
 
-    def around(self, work: Work, target: str) -> contextlib.AbstractContextManager[Work]:
+    def around(self, work: Work, target: str) -> contextlib.AbstractContextManager[tuple[Work, list[Outcome]]]:
         """The work as it is."""
-        return contextlib.nullcontext(work)
+        return contextlib.nullcontext((work, []))
 
 
 class Outbox:
@@ -99,23 +99,24 @@ class Outbox:
         """Effects were written: look now instead of later."""
         self._woken.set()
 
-    async def run(self, stop: asyncio.Event) -> None:
-        """Work until told to stop, then finish what is under way."""
-        while not stop.is_set():
-            self._woken.clear()
-            if await self._begin() == 0:
-                await _first(self._woken.wait(), stop.wait(), timeout=_POLL)
-        await self._finish()
-
-    async def drain(self) -> int:
-        """Attempt all that is due now, also what becomes due by it; how many attempts that took."""
-        total = 0
-        while True:
-            begun = await self._begin()
+    async def run(self) -> None:
+        """Work until cancelled, then finish what is under way."""
+        try:
+            while True:
+                self._woken.clear()
+                if await self._begin() == 0:
+                    with contextlib.suppress(TimeoutError):
+                        await asyncio.wait_for(self._woken.wait(), _POLL)
+        finally:
             await self._finish()
-            if begun == 0:
-                return total
-            total += begun
+
+    async def drain(self) -> bool:
+        """Attempt all that is due now, also what becomes due by it; whether there was anything."""
+        some = False
+        while await self._begin():
+            some = True
+            await self._finish()
+        return some
 
     async def _begin(self) -> int:
         """Claim and begin what there is room for; how many."""
@@ -159,10 +160,11 @@ class Outbox:
         if not work.disabled and not self._breakers[target.name].allow(begun):
             await self._put_back(work, self._breakers[target.name].ready_at())
             return
-        with self._observer.around(work, target.name) as traced:
+        with self._observer.around(work, target.name) as (traced, came):
             outcome = await self._attempt(traced, target)
+            came.append(outcome)
         mark("effect-sent")
-        await self._settle(traced, target, outcome, begun)
+        await self._settle(work, target, outcome, begun)
 
     async def _put_back(self, work: Work, until: int) -> None:
         """Another is being tried at this endpoint, which failed before: this one waits, and no attempt is counted."""
@@ -217,6 +219,7 @@ class Outbox:
         self._observer.breaker(name, breaker.state(now))
 
     async def _publish(self) -> int:
+        """Claim, publish and settle a batch of records; how many."""
         now = self.clock.now()
         work = await self.ledger.bulk(lambda c: claimed_topics(c, owner=self._owner, now=now, lease=self._lease, most=BATCH))
         if not work:
@@ -238,10 +241,3 @@ class Outbox:
 
 def _settling(work: Work, outcome: Outcome, application: str, now: int) -> Callable[[Any], Any]:
     return lambda connection: settle(connection, work.row, outcome, _TOPIC_SCHEDULE, application, now)
-
-
-async def _first(*waited: Any, timeout: float) -> None:
-    tasks = [asyncio.ensure_future(each) for each in waited]
-    await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    for task in tasks:
-        task.cancel()

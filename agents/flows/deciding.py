@@ -16,7 +16,9 @@ from agents.ledger.killpoint import mark
 from agents.ledger.rows import insert_rows
 from agents.ledger.schema import decision as decision_table
 from agents.ledger.schema import effect, flow, llm_call
+from agents.ledger.writer import when_committed
 from agents.policy import Policy
+from agents.telemetry.decisions import observe
 from agents.tiers.outcome import Decide
 from models.application.respond.money import money_text
 from models.application.respond.resolved import Responder
@@ -92,6 +94,8 @@ def write_decisions(connection: Connection, policy: Policy, found: Sequence[Deci
     insert_rows(connection, effect, [row for each in found for row in each.effects])
     mark("effects")
     append(connection, policy.application, [each.audit for each in found if each.audit is not None], now)
+    rows = [each.decision for each in found]
+    when_committed(lambda: observe(rows, now))
 
 
 def end_flow(connection: Connection, policy: Policy, row: Mapping[str, Any], outcome: Decide, now: int) -> str:

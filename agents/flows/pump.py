@@ -24,6 +24,7 @@ from agents.ledger.killpoint import mark
 from agents.ledger.ledger import Ledger
 from agents.ledger.schema import flow, inbox
 from agents.policy import Policy
+from agents.telemetry.traces import span
 from agents.tiers.default import TIMEOUT, on_failure
 from agents.tiers.outcome import Abstain, Outcome, Stage
 
@@ -132,7 +133,9 @@ class Pump:
             flag = await self.ledger.run(lambda c: self._flag(c, row))
             if flag is None:
                 return
-            outcome = await self._outcome(row, flag)
+            ids = {"tocsin__flag__id": row["flag_id"], "tocsin__responder": row["responder"]}
+            with span(f"tier {self.stage.name}", row["traceparent"], **ids):
+                outcome = await self._outcome(row, flag)
             mark("worked")
             await self.ledger.run(lambda c: advance(c, self.policy, row, outcome, self.clock.now()))
             mark("advanced")

@@ -1,8 +1,9 @@
 """Writes to the ledger: operations of many tasks in one transaction.
 
 An operation is a function of a connection that runs SQL and returns a value; it may run twice (after its transaction failed to
-commit), so it changes nothing else. ``run`` puts it with others into one transaction, each behind a savepoint, so that one that
-raises leaves the others alone. ``bulk`` gives it a transaction of its own, without a savepoint: for batches.
+commit), so it changes nothing else; what is to happen once it is committed it hands to ``when_committed``. ``run`` puts it with
+others into one transaction, each behind a savepoint, so that one that raises leaves the others alone. ``bulk`` gives it a
+transaction of its own, without a savepoint: for batches.
 """
 
 from __future__ import annotations
@@ -30,6 +31,15 @@ class _Item:
     operation: Operation[Any]
     bulk: bool
     future: Future[Any] = field(default_factory=Future)
+
+
+_local = threading.local()
+
+
+def when_committed(act: Callable[[], None]) -> None:
+    """Within a writer's operation: run ``act`` once the operation is committed, in the writer's thread; never, if it never is."""
+    acts: list[Callable[[], None]] = getattr(_local, "acts", [])
+    acts.append(act)
 
 
 class Writer:
@@ -108,9 +118,14 @@ class Writer:
 
     def _transaction(self, items: list[_Item]) -> None:
         done: list[tuple[_Item, Any, BaseException | None]] = []
+        acts: list[Callable[[], None]] = []
         with self._engine.begin() as connection:
             for item in items:
+                _local.acts = []
                 done.append((item, *self._one(connection, item, alone=len(items) == 1)))
+                acts += _local.acts if done[-1][2] is None else []
+        for act in acts:
+            act()
         for item, value, error in done:
             if error is None:
                 item.future.set_result(value)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from opentelemetry.trace import Span
 from sqlalchemy import Connection, RowMapping
 
 from agents.ledger.claims import renew
@@ -39,6 +40,7 @@ from agents.llm.prompt import Composed, compose, prompt_sha, repair
 from agents.llm.reply import Reply, Usage
 from agents.llm.request import Gateway, Request
 from agents.llm.sealing import Sealer
+from agents.telemetry.traces import model_answered, model_call
 from models.application.respond.resolved import Budget, LlmTier
 from models.events.ids import canonical_json
 
@@ -147,7 +149,9 @@ class _Case:
             raise
         self.made += 1
         passed("llm-intent")
-        result = await gateway.ask(request, seconds)
+        with model_call(request.model, gateway.endpoint, self.flow["traceparent"], most_out=request.most_out) as span:
+            result = await gateway.ask(request, seconds)
+            _told(span, result)
         passed("llm-answer")
         return await self._keep(step, intent, composed, result)
 
@@ -255,3 +259,14 @@ class _Case:
         codes = tuple(dict.fromkeys(answer.reason_codes))
         sentence = unmask(answer.sentence, tokens)
         return Judged(answer.verdict, codes, evidence, answer.confidence, sentence, answer.sentence, call.model)
+
+
+def _told(span: Span, result: Reply | Failure) -> None:
+    """What came of a call, on its span: counts and names, nothing of its content."""
+    if isinstance(result, Failure):
+        model_answered(span, tokens_in=0, tokens_out=0, error=result.kind)
+        return
+    usage = result.usage
+    tokens = (0, 0) if usage is None else (usage.tokens_in, usage.tokens_out)
+    error = "" if result.failure is None else result.failure.kind
+    model_answered(span, tokens_in=tokens[0], tokens_out=tokens[1], model=result.model, finish=result.finish_reason, error=error)

@@ -13,10 +13,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from agents.ledger.connect import POSTGRESQL
 from agents.ledger.schema import blob, llm_call
+from agents.ledger.writer import when_committed
 from agents.llm.budget import Reserved, settle
 from agents.llm.failures import Failure
 from agents.llm.reply import Reply
 from agents.llm.request import Request
+from agents.telemetry.metrics import called
+from models.events.decision import LIVE
 from models.events.ids import canonical_json, identifier
 
 
@@ -92,6 +95,9 @@ def write_result(
             tokens_in=known.tokens_in, tokens_out=known.tokens_out, cost_nano=known.nano, finished_at=now, **told,
         )
     )  # fmt: skip
+    outcome = "cached" if cached else "ok" if failure is None else failure.kind
+    if intent.runmode == LIVE:
+        when_committed(lambda: called(intent.request.model, outcome, known.tokens_in, known.tokens_out, known.nano))
 
 
 def give_up_open(connection: Connection, flow_id: str, now: int) -> None:

@@ -17,6 +17,7 @@ from agents.llm.limits import Limits
 from agents.llm.refused import connection_failure, status_failure
 from agents.llm.reply import Reply, read_reply
 from agents.llm.request import Request
+from agents.telemetry import metrics
 
 LONGEST_BODY = 1_000_000
 """Bytes of an answer that are read."""
@@ -86,6 +87,7 @@ class LiveGateway:
             breaker.given_up()
             raise
         self._count(breaker, result)
+        metrics.breaker(request.model, breaker.state(self.now()))
         return result
 
     async def _ask(self, request: Request, seconds: float) -> Reply | Failure:

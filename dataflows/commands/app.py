@@ -8,10 +8,13 @@ from collections.abc import Sequence
 
 import typer
 
+from dataflows.commands.audit import audit
 from dataflows.commands.check import check
 from dataflows.commands.dead import dead
+from dataflows.commands.deliveries import deliveries
 from dataflows.commands.demo import demo
 from dataflows.commands.doctor import doctor
+from dataflows.commands.erase import erase
 from dataflows.commands.failures import INTERRUPTED, report
 from dataflows.commands.features import features
 from dataflows.commands.flags import flags
@@ -22,6 +25,7 @@ from dataflows.commands.plan import plan
 from dataflows.commands.respond import respond
 from dataflows.commands.run import run
 from dataflows.commands.schema import schema
+from dataflows.commands.silence import silence
 from dataflows.commands.status import status
 from dataflows.commands.test import test
 from dataflows.commands.topics import topics
@@ -35,11 +39,14 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for each in (init, check, plan, test, doctor, run, respond, topics, status, match, features, why, schema, demo):
+for each in (init, check, plan, test, doctor, run, respond, topics, status, match, features, why, erase, schema, demo):
     app.command()(each)
 app.add_typer(generate, name="generate")
 app.add_typer(flags, name="flags")
 app.add_typer(dead, name="dead")
+app.add_typer(deliveries, name="deliveries")
+app.add_typer(silence, name="silence")
+app.add_typer(audit, name="audit")
 app.command(hidden=True)(warm)
 
 

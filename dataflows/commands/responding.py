@@ -12,6 +12,8 @@ from pathlib import Path
 
 import typer
 
+from agents.effects.opening import outbox_of
+from agents.effects.signing import SecretError
 from agents.flows.pump import Pump
 from agents.human.links import Links
 from agents.inbox.files import FileInput, identity
@@ -105,7 +107,21 @@ def _workers(application: Application, ledger: Ledger, policy: Policy, options: 
     except KeyMissing as error:
         raise UserError(str(error)) from None
     stages = (LlmStage(policy, models), HumanStage(ledger, policy, clock, links))
-    return [Pump(ledger, policy, clock, owner, stage, int(options.lease * 1_000_000)) for stage in stages]
+    workers: list[Worker] = [Pump(ledger, policy, clock, owner, stage, int(options.lease * 1_000_000)) for stage in stages]
+    if not options.replay:  # a replay has nothing that could send
+        workers.append(_outbox(application, ledger, policy, owner, options))
+    return workers
+
+
+def _outbox(application: Application, ledger: Ledger, policy: Policy, owner: str, options: Options) -> Worker:
+    """The effects' worker; topics without a broker are files beside the flags."""
+    flags = options.flags or (Path(application.outputs.to) if isinstance(application.outputs.to, str) else options.application)
+    try:
+        return outbox_of(
+            ledger, policy, SystemClock(), owner, environment=os.environ, connections=application.connections, folder=flags.parent
+        )
+    except SecretError as error:
+        raise UserError(str(error)) from None
 
 
 def _input(application: Application, options: Options, ledger: Ledger, runmode: str | None) -> FileInput | KafkaInput:

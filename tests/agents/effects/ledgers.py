@@ -8,7 +8,7 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select
 
 from agents.effects.outbox import Outbox
 from agents.effects.outcome import OK, Outcome
@@ -85,14 +85,19 @@ def work(
         webhooks = Webhooks()
         outbox = Outbox(ledger, clock, "app", {each.name: each for each in targets}, owner=owner, webhooks=sender or webhooks, mail=webhooks,
                         publisher=topics or Topics(), lease=lease)  # fmt: skip
-        total = await outbox.drain()
+        before = _tried(ledger)
+        await outbox.drain()
         for step in advance:
             clock.advance(step)
-            total += await outbox.drain()
+            await outbox.drain()
         await webhooks.close()
-        return total
+        return _tried(ledger) - before
 
     return asyncio.run(main())
+
+
+def _tried(ledger: Ledger) -> int:
+    return int(ledger.look(lambda c: c.scalar(select(func.coalesce(func.sum(effect.c.attempts), 0)))))
 
 
 def effects(ledger: Ledger) -> dict[str, Any]:

@@ -123,14 +123,14 @@ def test_an_endpoint_that_hangs_does_not_hold_up_another(ledger: Ledger, clock: 
     async def main() -> Sender:
         from agents.effects.outbox import Outbox
 
-        sender, stop = Sender(), asyncio.Event()
+        sender = Sender()
         targets = {name: target(name, "http://127.0.0.1:1/") for name in ("slow", "bank")}
         outbox = Outbox(ledger, clock, "app", targets, owner="me", webhooks=sender, mail=sender, publisher=Topics())
-        running = asyncio.create_task(outbox.run(stop))
+        running = asyncio.create_task(outbox.run())
         while any(row["open"] for row in effects(ledger).values()):
             await asyncio.sleep(0.02)
-        stop.set()
-        await running
+        running.cancel()
+        await asyncio.wait({running})
         return sender
 
     sender = asyncio.run(main())

@@ -1,0 +1,1 @@
+"""What the responder tells of itself: metrics, logs, traces."""
