@@ -57,7 +57,16 @@ def ledger(ledger_url: str) -> Iterator[Ledger]:
 
 def claimed(ledger: Ledger, runmode: str = "live", lease: int = 10**9) -> Any:
     id_ = decision_id("f", "r", 0, runmode)
-    row = {"id": id_, "runmode": runmode, "flag_id": "f", "responder": "r", "pattern": "p", "subject": "card/a", "stage": "human", "lane": 1}
+    row = {
+        "id": id_,
+        "runmode": runmode,
+        "flag_id": "f",
+        "responder": "r",
+        "pattern": "p",
+        "subject": "card/a",
+        "stage": "human",
+        "lane": 1,
+    }
     ledger.writer.submit(lambda c: c.execute(insert(flow).values(**row))).result()
     call = {"id": "c", "flow_id": id_, "number": 1, "tokens_in": 10, "tokens_out": 5, "cost_nano": 700}
     ledger.writer.submit(lambda c: c.execute(insert(llm_call).values(**call))).result()

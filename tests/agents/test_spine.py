@@ -160,7 +160,11 @@ def test_targets_are_inhibited_while_the_source_s_episode_lasts(ledger: Ledger, 
         "k0 takeover": "default:abstained", "k2": "default:inhibited", "k3 takeover": "default:abstained", "k61": "default:inhibited",
         "k62 takeover": "default:abstained",
     }  # fmt: skip
-    taken(ledger, policy, written(tmp_path / "c.jsonl", flag(63, "down", dedupkey="d"), flag(64, "down", kind="cleared", dedupkey="d"), flag(65)))
+    taken(
+        ledger,
+        policy,
+        written(tmp_path / "c.jsonl", flag(63, "down", dedupkey="d"), flag(64, "down", kind="cleared", dedupkey="d"), flag(65)),
+    )
     assert verdicts(ledger)["k65 takeover"] == ("watch", "default:abstained")
     assert len(ledger.look(lambda c: c.execute(select(inhibition)).all())) == 1
 
@@ -169,7 +173,9 @@ def test_a_replay_neither_blocks_nor_repeats_live_decisions(ledger: Ledger, poli
     path = written(tmp_path / "f.jsonl", flag(13))
     taken(ledger, policy, path, runmode="backtest:a")
     taken(ledger, policy, path)
-    found = ledger.look(lambda c: c.execute(select(decision.c.runmode, effect.c.state).join(effect, effect.c.decision_id == decision.c.id)).all())
+    found = ledger.look(
+        lambda c: c.execute(select(decision.c.runmode, effect.c.state).join(effect, effect.c.decision_id == decision.c.id)).all()
+    )
     assert sorted(map(tuple, found)) == [("backtest:a", "withheld"), ("live", "ready")]
 
 
@@ -200,7 +206,11 @@ def test_poison_lies_in_the_ledger_with_its_bytes(ledger: Ledger, policy: Policy
     assert taken(ledger, policy, written(tmp_path / "f.jsonl", flag(1), "{nonsense", flag(2))) == Taken(2, 2, 0, 0, 1)
     [row] = ledger.look(lambda c: list(c.execute(select(dead_letter)).mappings()))
     found: dict[str, Any] = dict(row)
-    assert (found["reason"], bytes(found["value"]), found["offset"]) == ("syntax", b"{nonsense", len(orjson.dumps(flag(1))) + _spaces(flag(1)) + 1)
+    assert (found["reason"], bytes(found["value"]), found["offset"]) == (
+        "syntax",
+        b"{nonsense",
+        len(orjson.dumps(flag(1))) + _spaces(flag(1)) + 1,
+    )
 
 
 def _spaces(event: dict[str, Any]) -> int:

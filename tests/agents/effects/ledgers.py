@@ -63,7 +63,15 @@ def decide(ledger: Ledger, number: int, actions: Sequence[tuple[str, str, tuple[
     def write(connection: Connection) -> None:
         connection.execute(
             insert(inbox).values(
-                runmode=runmode, flag_id=id_, body=json.dumps(event), dedupkey=id_, time=NOW, severity="high", kind="match"
+                runmode=runmode,
+                flag_id=id_,
+                body=json.dumps(event),
+                dedupkey=id_,
+                time=NOW,
+                received_at=NOW,
+                pattern="takeover",
+                severity="high",
+                kind="match",
             )
         )
         connection.execute(insert(decision).values(id=decided, runmode=runmode, flag_id=id_, responder="takeover", verdict="block",

@@ -1,0 +1,1 @@
+"""The responder's HTTP API: what there is, answers to tasks, deliveries, silences, budgets, and what happens as it happens."""
