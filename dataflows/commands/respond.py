@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from dataflows.commands.logs import Levels, LogLevel
 from dataflows.commands.options import Application, Json, Overlays, Params, pairs
 
 if TYPE_CHECKING:
@@ -19,6 +20,14 @@ Ledger = Annotated[
     typer.Option(envvar="TOCSIN_LEDGER", help="A path, or postgresql://…; by default ledger.db by the application.", metavar="URL"),
 ]
 
+Listening = Annotated[
+    str | None,
+    typer.Option(
+        help="Serve the API, /metrics, /healthz and /readyz; a port alone is on loopback.", metavar="[HOST:]PORT",
+        envvar="TOCSIN_LISTEN",
+    ),
+]  # fmt: skip
+
 
 def respond(
     application: Application,
@@ -27,18 +36,24 @@ def respond(
     ledger: Ledger = None,
     decisions: Annotated[Path | None, typer.Option(help="Write all decisions to a file at the end.", metavar="FILE")] = None,
     replay: Annotated[bool, typer.Option("--replay", help="What would have been decided: no effect, no live model.")] = False,
+    listen: Listening = None,
     param: Params = None,
     with_: Overlays = None,
     as_json: Json = False,
+    log_level: Levels = LogLevel.INFO,
     lease: Annotated[float, typer.Option(hidden=True, help="Seconds until another process may take over.")] = 30.0,
 ) -> None:
     """Answer flags: rules first, then a model, then people; every flag ends in one decision.
 
     Example: tocsin respond examples/card-fraud/app.yaml --flags examples/card-fraud/out/flags.jsonl --once
     """
+    from agents.telemetry.logs import configure
     from dataflows.commands.responding import Options, opened, summary
 
-    options = Options(application, flags, once or replay, ledger, replay, pairs(param, "--param"), tuple(with_ or ()), lease)
+    options = Options(
+        application, flags, once or replay, ledger, replay, pairs(param, "--param"), tuple(with_ or ()), lease, listen
+    )
+    configure(level="warning" if options.once and log_level is LogLevel.INFO else log_level.value)
     started = time.perf_counter()
     with opened(options) as (service, source):
         asyncio.run(_run(service, source, once=options.once))

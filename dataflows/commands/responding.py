@@ -27,10 +27,12 @@ from agents.llm.build import askers, key_file
 from agents.policy import Policy, policy_of
 from agents.reports import decisions_of, tally
 from agents.service import Service, Worker, process_name
+from agents.telemetry import traces
 from agents.tiers.human import HumanStage
 from agents.tiers.llm import LlmStage
 from agents.tiers.score import conditions, scorers
 from dataflows.commands.failures import UserError
+from dataflows.commands.serving import serving
 from models.application.load import load
 from models.application.resolved import Application
 
@@ -47,6 +49,7 @@ class Options:
     params: Mapping[str, str]
     overlays: tuple[Path, ...]
     lease: float
+    listen: str | None = None
 
 
 @contextmanager
@@ -67,12 +70,17 @@ def opened(options: Options) -> Iterator[tuple[Service, FileInput | KafkaInput]]
         planner = Planner(policy, scores, conditions(scores))
         runmode = f"backtest:{datetime.now(UTC):%Y%m%dT%H%M%S%f}" if options.replay else None
         intake = Intake(ledger, planner, clock, runmode)
-        service = Service(ledger, policy, clock, intake, _workers(application, ledger, policy, options))
+        workers = _workers(application, ledger, policy, options)
+        service = Service(ledger, policy, clock, intake, workers)
+        traces.configure(policy.application)
+        if options.listen and not options.once:
+            workers += serving(options.listen, service)
         source = _input(application, options, ledger, runmode)
         try:
             yield service, source
         finally:
             source.close()
+            traces.close()
     finally:
         ledger.close()
 
