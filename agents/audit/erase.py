@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, Table, and_, delete, or_, select, update
 
 from agents.audit.chain import Entry, append
-from agents.audit.verify import PRUNED
+from agents.audit.verify import PRUNED, pruned
 from agents.ledger.schema import (
     attempt,
     audit,
@@ -27,6 +27,7 @@ from models.application.respond.resolved import Retention
 ERASED = "erased"
 """What stands in place of a subject and its key."""
 _BATCH = 1_000
+_DAY = 86_400_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,8 @@ def _prune_flags(connection: Connection, before: int) -> int:
 
 def _prune_audit(connection: Connection, before: int, application: str, now: int) -> int:
     """The beginnings of chains; a record says where each goes on, so that what is left still verifies."""
-    total, entries = 0, []
+    before -= before % _DAY  # once a day at most
+    total, marks = 0, pruned(connection)
     for chain in list(connection.scalars(select(audit_head.c.chain))):
         last = connection.execute(
             select(audit.c.seq, audit.c.hash)
@@ -103,8 +105,10 @@ def _prune_audit(connection: Connection, before: int, application: str, now: int
         if last is None:
             continue
         total += connection.execute(delete(audit).where(audit.c.chain == chain, audit.c.seq <= last.seq)).rowcount
-        entries.append(Entry(PRUNED, chain, "", {"chain": chain, "seq": last.seq, "hash": last.hash}))
-    append(connection, application, entries, now)
+        marks[chain] = (last.seq, last.hash)
+    if total:  # earlier marks are said again: they may be among what went
+        entries = [Entry(PRUNED, chain, "", {"chain": chain, "seq": seq, "hash": hash_}) for chain, (seq, hash_) in marks.items()]
+        append(connection, application, entries, now)
     return total
 
 

@@ -34,11 +34,11 @@ def verify(connection: Connection, earlier: Mapping[str, Head] | None = None) ->
 
     Without the latter, an end that is cut off together with its head cannot be seen.
     """
-    found, pruned, known = Findings(), _pruned(connection), _heads(connection)
+    found, removed, known = Findings(), pruned(connection), _heads(connection)
     chains = set(connection.scalars(select(audit.c.chain).distinct())) | set(known) | set(earlier or {})
     for chain in sorted(chains):
         seen = (earlier or {}).get(chain)
-        found.problems += _chain(connection, chain, known.get(chain), pruned.get(chain, (0, "")), seen, found)
+        found.problems += _chain(connection, chain, known.get(chain), removed.get(chain, (0, "")), seen, found)
     return found
 
 
@@ -80,7 +80,8 @@ def _heads(connection: Connection) -> dict[str, Head]:
     return {chain: (seq, hash_) for chain, seq, hash_ in found}
 
 
-def _pruned(connection: Connection) -> dict[str, Head]:
+def pruned(connection: Connection) -> dict[str, Head]:
+    """The last removed record of each chain whose beginning was removed."""
     found: dict[str, Head] = {}
     for body in connection.scalars(select(audit.c.body).where(audit.c.kind == PRUNED)):
         read = _read(body)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import typer
 
+from agents.audit.pruning import Pruner
 from agents.effects.opening import outbox_of
 from agents.effects.signing import SecretError
 from agents.flows.pump import Pump
@@ -117,7 +118,7 @@ def _workers(application: Application, ledger: Ledger, policy: Policy, options: 
     stages = (LlmStage(policy, models), HumanStage(ledger, policy, clock, links))
     workers: list[Worker] = [Pump(ledger, policy, clock, owner, stage, int(options.lease * 1_000_000)) for stage in stages]
     if not options.replay:  # a replay has nothing that could send
-        workers.append(_outbox(application, ledger, policy, owner, options))
+        workers += [_outbox(application, ledger, policy, owner, options), Pruner(ledger, policy, clock, owner)]
     return workers
 
 

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
+from dataflows.commands.answered import answered
 from dataflows.commands.failures import UserError
 from dataflows.commands.options import Inputs, Json, Overlays, Params, pairs
 
@@ -39,6 +40,9 @@ def why(
     at: Annotated[str | None, typer.Option(help="Only what was under way at a time.", metavar="TIME")] = None,
     most: Annotated[int, typer.Option("--most", min=1, help="Attempts to show: those that came furthest.")] = 20,
     trees: Annotated[bool, typer.Option("--trees", help="Show the whole tree of each condition.")] = False,
+    ledger: Annotated[
+        str | None, typer.Option(help="The responder's ledger; else ledger.db here.", metavar="URL", envvar="TOCSIN_LEDGER")
+    ] = None,
     param: Params = None,
     input: Inputs = None,  # noqa: A002 - the option's name
     with_: Overlays = None,
@@ -66,6 +70,9 @@ def why(
     found = _one(what, flags, as_json=as_json)
     for event in found:
         typer.echo(json.dumps(event, indent=2) if as_json else "\n".join(explained(event)))
+        if not as_json:
+            for line in answered(event["id"], ledger):
+                typer.echo(line)
         if application is not None and not as_json:
             tell_trees(loaded(application), event)
 
