@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from confluent_kafka import OFFSET_BEGINNING, Producer, TopicPartition
 from benchmarks.w1 import APPLICATION, events
 from dataflows.connectors.kafka.connection import Connection
 from dataflows.connectors.kafka.embedded import Broker
+from dataflows.connectors.kafka.fetch import no_collection
 from dataflows.connectors.kafka.live import END, Live, Span
 from dataflows.running import Job, run_here
 from models.application.load import load
@@ -56,19 +58,22 @@ def fill(found: Broker, topic: str, path: Path) -> int:
 
 
 def consume(found: Broker, topic: str, n: int) -> float:
-    """Seconds to take every message and its value, and nothing more."""
+    """Seconds to take every message and its value, and nothing more; the collector is kept from it as from a run."""
     connection = Connection("bench", {"bootstrap.servers": found.servers})
     consumer = connection.consumer("bench", lambda error: None)
     consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
     taken, size, started = 0, 0, time.perf_counter()
+    gc.freeze()
     while taken < n:
-        messages = consumer.consume(50_000, 0.0)
+        with no_collection():
+            messages = consumer.consume(50_000, 0.0)
         if not messages:
             time.sleep(0.001)
         for message in messages:
             if message.error() is None:
                 taken += 1
                 size += len(message.value() or b"")
+    gc.unfreeze()
     seconds = time.perf_counter() - started
     consumer.close()
     return seconds

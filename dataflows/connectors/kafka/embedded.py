@@ -74,6 +74,11 @@ class Broker:
         admin = self._admin()
         for made in admin.create_topics([NewTopic(name, partitions, 1, config=dict(settings or {}))]).values():
             made.result(timeout=10)
+        for _ in range(50):  # a broker may answer before all of it knows the topic
+            found = admin.list_topics(name, timeout=10).topics[name]
+            if found.error is None and len(found.partitions) == partitions:
+                break
+            time.sleep(0.1)
         return name
 
     def send(self, topic: str, values: Sequence[bytes | None], partition: int = 0, **more: Any) -> None:
