@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from dataflows.decoding import kernels_debezium as kernels
 from dataflows.decoding import kernels_json
 from dataflows.decoding.decoded import RawRows
+from dataflows.decoding.kernels_captured import decimals_of_text, drop_unavailable
+from dataflows.decoding.kernels_debezium import scan_envelopes
 from dataflows.decoding.moments import MAX_DATE, MAX_TIME, MIN_DATE, MIN_TIME
 from dataflows.decoding.scanned import Scanned, Scanner
 from dataflows.decoding.strict import Bad, Number
@@ -94,7 +95,7 @@ class Envelopes:
         found = Envelopes(len(rows))
         if not look.is_flat:
             schema = np.frombuffer(look.schema, np.uint8)
-            kernels.scan_envelopes(rows.data, rows.start, rows.stop, schema, found.op, found.row, found.before, found.time)
+            scan_envelopes(rows.data, rows.start, rows.stop, schema, found.op, found.row, found.before, found.time)
         return found
 
 
@@ -160,7 +161,7 @@ class ImageScanner:
         values, lengths, known = found.ints[place], found.lengths[place], found.known[place]
         if kind == kernels_json.STRING:
             bit = np.int64(1 << place if place < MOST_KEPT else 0)
-            kernels.drop_unavailable(found.data, values, lengths, known, spec.name in self.strict, found.odd, unchanged, bit)
+            drop_unavailable(found.data, values, lengths, known, spec.name in self.strict, found.odd, unchanged, bit)
         if spec.type.kind is Kind.DECIMAL and kind == kernels_json.STRING:
             given = spec.type.scale if shape.scale is None else shape.scale
             encoded = 1 if shape.scale is not None else -1 if shape.is_text else 0
@@ -168,7 +169,7 @@ class ImageScanner:
                 found.odd |= known
                 return
             scale, precision = spec.type.scale, spec.type.precision
-            kernels.decimals_of_text(found.data, values, lengths, known, found.odd, encoded, given, scale, precision)
+            decimals_of_text(found.data, values, lengths, known, found.odd, encoded, given, scale, precision)
         elif spec.type.kind is Kind.DATE and kind == kernels_json.INT:
             found.odd |= known & ((values < MIN_DATE) | (values > MAX_DATE))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numba as nb
 
-from dataflows.decoding.kernels_debezium import skip_value
+from dataflows.decoding.kernels_skip import skip_value
 from dataflows.decoding.words import plain_run
 
 
