@@ -25,8 +25,10 @@ from models.application.resolved import Application, FieldSpec, Mode, Pattern, S
 from models.application.sources import changed_field
 from models.application.tests import Given, Test
 from models.events.flag import FlagBuilder
+from models.expressions.expression import Expression
+from models.expressions.tree import Node
 from models.values.column import column_of
-from models.values.types import BOOL, TIMESTAMP
+from models.values.types import BOOL, FLOAT, TIMESTAMP
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class GivenChunk:
 def given_value(line: Given, spec: FieldSpec) -> Any:
     """A field of a given line; of a change also what its op, its image before and both images together say."""
     match spec.path[0]:
+        case "__score":
+            return line.scores.get(spec.path[1])
         case "__op":
             return line.op
         case "__time":
@@ -141,15 +145,31 @@ class GivenReader:
 def run_tests(application: Application) -> Iterator[TestResult]:
     """All inline tests of an application, one after another."""
     static = None
-    plans: dict[frozenset[str], Plan] = {}
+    plans: dict[tuple[frozenset[str], frozenset[str]], Plan] = {}
     for test in application.tests:
         names = {expect.pattern for expect in test.expect} | ({test.pattern} if test.pattern else set())
         chosen = frozenset(names or application.patterns)
-        if chosen not in plans:
-            plans[chosen] = plan(_only(application, chosen))
+        kind = (chosen, frozenset(name for line in test.given for name in line.scores))
+        if kind not in plans:
+            plans[kind] = plan(_standing_in(_only(application, chosen), kind[1]))
         if static is None:
-            static = static_tables(plans[chosen])
-        yield _run(plans[chosen], test, chosen, static)
+            static = static_tables(plans[kind])
+        yield _run(plans[kind], test, chosen, static)
+
+
+def _standing_in(application: Application, names: frozenset[str]) -> Application:
+    """The application with these scores given by the lines of a test; NULL where a line gives none."""
+    if not names:
+        return application
+    given = {name: FieldSpec(f"\0score {name}", replace(FLOAT, optional=True), ("__score", name)) for name in sorted(names)}
+    fields = {spec.name: spec for spec in given.values()}
+    streams = {name: replace(stream, fields={**stream.fields, **fields}) for name, stream in application.streams.items()}
+    values = {name: Expression(name, Node("column", spec.type, name, value=spec.name)) for name, spec in given.items()}
+    scores = {
+        name: replace(score, kind="points", value=values[name], where=None) if name in names else score
+        for name, score in application.scores.items()
+    }
+    return replace(application, streams=streams, scores=scores)
 
 
 def _only(application: Application, names: frozenset[str]) -> Application:

@@ -26,7 +26,7 @@ KINDS = ("sequence", "all", "any", "absence")
 _CONDITION_KEYS = ("trigger", "hold", "clear", "on_clear")
 _SEQUENCE_KEYS = ("within", "on_timeout", "after_match", "emit", "having", "max_partial")
 _HOLD = re.compile(r"(\d+) of (\d+)")
-_HOLE = re.compile(r"\{([^{}]*)\}")
+_HOLE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
 
 
 class PatternReader:
@@ -89,7 +89,9 @@ class PatternReader:
                 when = reader.expression(values["when"], scope, Kind.BOOL)
         guard = reader.expression(values["guard"], scope, Kind.BOOL) if "guard" in values else None
         clear = reader.expression(values["clear"], scope, Kind.BOOL) if "clear" in values else None
-        title = self._title(values.get("title"), scope, name)
+        columns = {*stream.fields, *stream.derive}
+        names = {entity: field for entity, field in zip(by.entity, by.fields, strict=True) if entity not in columns}
+        title = self._title(values.get("title"), scope, name, names)
         severity = self._severity(values.get("severity"), scope)
         if when is None:
             return None
@@ -172,18 +174,28 @@ class PatternReader:
             self.reader.problems.unknown(values["on"].position, "stream, rollup or pattern", name, others)
         return stream
 
-    def _title(self, node: Node | None, scope: RowScope | StepScope, name: str) -> Template:
+    def _title(self, node: Node | None, scope: RowScope | StepScope, name: str, entities: Mapping[str, str]) -> Template:
+        """A title's parts; ``{{`` and ``}}`` are braces, and an entity's name is the field that holds its key."""
         if node is None or node.text is None:
             return Template(name, (name,))
         parts: list[str | Expression] = []
+        plain: list[str] = []
         at = 0
         for hole in _HOLE.finditer(node.text):
-            parts.append(node.text[at : hole.start()])
-            expression = self.reader.expression(node.part(hole.start(1), hole.end(1)), scope)
-            parts.append(expression if expression is not None else "")
+            plain.append(node.text[at : hole.start()])
+            parts.append(plain[-1])
             at = hole.end()
-        parts.append(node.text[at:])
-        if any(isinstance(part, str) and ("{" in part or "}" in part) for part in parts):
+            if hole[1] is None:
+                parts.append(hole[0][0])
+                continue
+            inner = node.part(hole.start(1), hole.end(1))
+            if hole[1].strip() in entities:
+                inner = replace(inner, text=f'"{entities[hole[1].strip()]}"', span=None)
+            expression = self.reader.expression(inner, scope)
+            parts.append(expression if expression is not None else "")
+        plain.append(node.text[at:])
+        parts.append(plain[-1])
+        if any("{" in part or "}" in part for part in plain):
             self.reader.problems.add(node.position, f"expected each {{ of a title with its }}; found {node.shown()}")
         return Template(node.text, tuple(part for part in parts if part != ""))
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from math import isfinite
 from typing import Any
@@ -26,7 +26,7 @@ _LINE_KEYS = frozenset({"on", "at", "time", "ref", "op", "before", "fields", "sc
 class Given:
     """One line: a row of a stream or table (``source``) at a time, or a move of the watermark.
 
-    dead: a value does not fit its type, and the test expects that (``expect_dead``).
+    dead: a value does not fit its type, and the test expects that (``expect_dead``); scores: what stands in for a model.
     """
 
     source: str = ""
@@ -39,6 +39,7 @@ class Given:
     advance: int | None = None
     restart: bool = False
     dead: bool = False
+    scores: Mapping[str, float | None] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +86,17 @@ def read_tests(
         if node.kind != "list":
             reader.problems.add(node.position, f"expected tests as a list; found {node.shown()}")
         for item in node.items:
-            found.append(_Lines(reader, streams, tables, patterns, rollups, pattern).test(item))
+            scores = [*values["scores"].map] if "scores" in values else []
+            found.append(_Lines(reader, streams, tables, patterns, rollups, pattern, scores).test(item))
     return tuple(found)
 
 
 class _Lines:
     def __init__(
         self, reader: Reader, streams: Mapping[str, Stream], tables: Mapping[str, Table], patterns: Mapping[str, Pattern],
-        rollups: Mapping[str, Rollup], pattern: str | None,
+        rollups: Mapping[str, Rollup], pattern: str | None, scores: Sequence[str],
     ) -> None:  # fmt: skip
+        self.scores = scores
         self.reader = reader
         self.streams = streams
         self.tables = tables
@@ -151,8 +154,6 @@ class _Lines:
             if self.streams:
                 self.reader.problems.unknown(where, "stream or table", name or "", [*self.streams, *self.tables])
             return Given()
-        if "scores" in map_:
-            self.reader.problems.add(node.position, "'scores' of a test is not in this version")
         if "on" not in map_ and len(self.streams) > 1:
             self.reader.problems.add(node.position, f"expected on: one of {', '.join(self.streams)}; found none")
         ref = (map_["ref"].text or "") if "ref" in map_ else str(place)
@@ -170,7 +171,20 @@ class _Lines:
             values[source.time] = time
         before = self._values(source, map_["before"].map, node) if "before" in map_ else None
         op = self.reader.choice(map_.get("op"), "op", ("c", "u", "d", "r"), "c")
-        return Given(name or "", time, ref, op, values, before)
+        return Given(name or "", time, ref, op, values, before, scores=self._scores(map_.get("scores")))
+
+    def _scores(self, node: Node | None) -> dict[str, float | None]:
+        """What a line gives instead of scores."""
+        if node is None:
+            return {}
+        if not node.is_map:
+            self.reader.problems.add(node.position, f"expected scores as {{NAME: NUMBER}}; found {node.shown()}")
+        found: dict[str, float | None] = {}
+        for name, value in node if node.is_map else ():
+            if name not in self.scores:
+                self.reader.problems.unknown(node.keys[name], "score", name, self.scores)
+            found[name] = None if value.text is None and not value.quoted else self.reader.number(value, f"score {name!r}", 0.0)
+        return found
 
     def _values(self, source: Stream | Table, fields: Mapping[str, Node], node: Node) -> dict[str, Any]:
         found: dict[str, Any] = {}

@@ -281,7 +281,7 @@ CASES = [
     (TEST, '{given: [{advance: x}], expect: []}', ["11:32: expected advance as a duration such as 10s; found 'x'"]),
     (TEST, '{given: [{restart: 1h}], expect: []}', ["11:32: expected {restart: true} and nothing beside it; found '1h'"]),
     (TEST, '{given: [], expect: [{at: zz}]}', ["11:39: expected at as a duration such as 10s; found 'zz'"]),
-    (TEST, '{given: [{at: 0s, scores: {x: 1}}], expect: []}', ["11:22: 'scores' of a test is not in this version"]),
+    (TEST, '{given: [{at: 0s, scores: {x: 1}}], expect: []}', ["11:40: unknown score 'x'; there is none"]),
 ]  # fmt: skip
 
 
