@@ -34,7 +34,7 @@ class Scorer:
     def __call__(self, flags: FlagColumns) -> Sequence[Decide | Abstain]:
         """What the model says of each flag."""
         n = len(flags.events)
-        columns = [_numbers(feature.column(flags, n)) for feature in self.features]
+        columns = [numbers(feature.column(flags, n)) for feature in self.features]
         scores = self.detector.score(np.column_stack(columns))
         return [self._judged(float(score)) for score in scores]
 
@@ -82,7 +82,7 @@ def _feature(respond: Respond, tier: ScoreTier, name: str, text: str) -> Express
     return found
 
 
-def _numbers(column: Column) -> NDArray[np.float64]:
+def numbers(column: Column) -> NDArray[np.float64]:
     """float64[n], NaN where NULL."""
     values = np.asarray(column.values, np.float64) / 10.0**column.type.scale
     return values if column.valid is None else np.where(column.valid, values, np.nan)

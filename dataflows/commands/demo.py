@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import time
 from pathlib import Path
 from textwrap import indent
@@ -35,6 +36,7 @@ def demo(
 
     Example: tocsin demo
     """
+    from dataflows.commands.demo_decisions import demo_decisions
     from dataflows.generate.bank import Size
     from dataflows.generate.score import score
     from dataflows.generate.write import generate_bank
@@ -61,6 +63,8 @@ def demo(
         say(indent(told(flag), "   ") + "\n", soft_wrap=True)
     say("[bold]4  How right it was[/]  against the planted fraud\n")
     _table(score(flags, data / "labels.csv"))
+    say("\n[bold]5  Decisions[/]  what becomes of each flag\n")
+    demo_decisions(Path(application.path), flags, flags.parent)
     _next(flags, found, application)
 
 
@@ -77,6 +81,8 @@ def _application(out: Path) -> Application:
 
     copied = out / APPLICATION.name
     copied.write_bytes(APPLICATION.read_bytes())
+    for folder in ("prompts", "models"):
+        shutil.copytree(APPLICATION.parent / folder, out / folder, dirs_exist_ok=True)
     return load(copied)
 
 
@@ -172,9 +178,10 @@ def _next(flags: Path, found: list[dict[str, Any]], application: Application) ->
     """The files that are there now, and what one may ask of them."""
     chosen = next((flag for flag in found if flag["severity"] == "critical"), found[0] if found else None)
     file = _shown(Path(application.path))
-    lines = [f"\n[bold]5  Look around[/]  {_shown(flags)} holds the flags, {file} the patterns and their tests"]
+    lines = [f"\n[bold]6  Look around[/]  {_shown(flags)} holds the flags, {file} the patterns and their tests"]
     if chosen is not None:
         lines.append(f"   ./tocsin why {chosen['id'][:8]} --flags {_shown(flags)}")
+    lines.append(f"   ./tocsin respond {file} --once --replay")
     lines.append(f"   ./tocsin plan {file}")
     lines.append(f"   ./tocsin test {file}")
     lines.append(f"   ./tocsin features {file} --stream transfers --out {_shown(flags.parent)}/features.csv")

@@ -86,15 +86,21 @@ def opened(options: Options) -> Iterator[tuple[Service, FileInput | KafkaInput]]
         ledger.close()
 
 
+def write_decisions(service: Service, path: Path) -> None:
+    """All decisions of the ledger, a line each; the file is there whole or not at all."""
+    runmode, name = service.intake.runmode or "live", service.policy.application
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(path.name + ".part")
+    with part.open("w", encoding="utf-8") as file:
+        service.ledger.look(lambda c: [file.write(line + "\n") for line in decisions_of(c, runmode, name)])
+    part.replace(path)
+
+
 def summary(service: Service, seconds: float, decisions: Path | None, *, as_json: bool) -> None:
     """Say what became of the flags, by tier and verdict; write all decisions where that is wanted."""
-    runmode, name = service.intake.runmode or "live", service.policy.application
+    runmode = service.intake.runmode or "live"
     if decisions is not None:
-        decisions.parent.mkdir(parents=True, exist_ok=True)
-        part = decisions.with_name(decisions.name + ".part")
-        with part.open("w", encoding="utf-8") as file:
-            service.ledger.look(lambda c: [file.write(line + "\n") for line in decisions_of(c, runmode, name)])
-        part.replace(decisions)
+        write_decisions(service, decisions)
     found = service.ledger.look(lambda c: tally(c, runmode))
     if as_json:
         typer.echo(json.dumps({"taken": {n: getattr(service.taken, n) for n in service.taken.__slots__}, **found}))

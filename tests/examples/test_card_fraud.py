@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from agents.tiers.score import scorers
 from dataflows.generate.bank import Size
 from dataflows.generate.score import KindScore, score
 from dataflows.generate.write import generate_bank, inputs_of
@@ -44,3 +45,10 @@ def test_each_kind_is_found(kinds: dict[str, KindScore], kind: str) -> None:
 def test_flags_are_few(kinds: dict[str, KindScore]) -> None:
     """A handful a day."""
     assert sum(kind.flags for kind in kinds.values()) / DAYS < 15
+
+
+def test_the_score_fits_the_flags() -> None:
+    """The model that lies beside the file is whole, and the application's flags have what it reads."""
+    respond = load(APPLICATION).respond
+    assert respond is not None
+    assert [scorer.detector.ref for scorer in scorers(respond).values()] == ["fraud-risk@1"]
