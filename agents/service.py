@@ -61,17 +61,17 @@ class Service:
     workers: Sequence[Worker]
     taken: Taken = field(default_factory=Taken)
 
-    async def once(self, source: Input) -> None:
-        """Take the whole input, then do what is due until nothing is."""
-        await self._begin()
+    async def once(self, source: Input, *, drain: bool = True) -> None:
+        """Take the whole input, then (``drain``) do what is due until nothing is."""
+        await self.begin()
         await source.run(self._take)
-        while True:
+        while drain:
             if not any([await worker.drain() for worker in self.workers]):
                 return
 
     async def run(self, source: Input) -> None:
         """Work until cancelled."""
-        await self._begin()
+        await self.begin()
         async with asyncio.TaskGroup() as group:
             for worker in self.workers:
                 group.create_task(worker.run())
@@ -89,7 +89,7 @@ class Service:
         self.wake()
         return found
 
-    async def _begin(self) -> None:
+    async def begin(self) -> None:
         """Flows of stages that no pump has are parked; those that one has again are taken up."""
         gc.freeze()  # what was there before lives as long as the process
         gc.set_threshold(*_COLLECTED)

@@ -7,11 +7,11 @@ import sys
 
 os.environ.setdefault("POLARS_MAX_THREADS", "1")
 
-from benchmarks import bank, cascade, expire, handbook, latency, linear, long, patterns, rotten, startup, w1, w2, w4, w5  # noqa: E402 - read late
+from benchmarks import bank, cascade, expire, handbook, latency, linear, long, patterns, respond, rotten, startup, w1, w2, w4, w5  # noqa: E402 - read late
 
 MODULES = {
     "w1": w1, "w2": w2, "w4": w4, "w5": w5, "rotten": rotten, "handbook": handbook, "bank": bank, "linear": linear, "long": long,
-    "patterns": patterns, "expire": expire, "startup": startup, "latency": latency, "cascade": cascade,
+    "patterns": patterns, "expire": expire, "startup": startup, "latency": latency, "cascade": cascade, "respond": respond,
 }  # fmt: skip
 
 if __name__ == "__main__":
