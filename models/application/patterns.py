@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import re
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import NamedTuple
 
+from models.application import patternparts as parts
 from models.application.bases import check_bases
 from models.application.features import FactReader, by_of
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import Active, By, Hold, Pattern, Score, Stream, Suppress, Template
+from models.application.resolved import By, Pattern, Score, Stream
+from models.application.ruleset import ruleset
 from models.application.scopes import RowScope
 from models.application.sequences import Home, SequenceReader, conditions_of
 from models.application.steps import AbsenceSpec, SequenceSpec
@@ -21,12 +20,20 @@ from models.application.stepscope import StepScope
 from models.expressions.expression import Expression, constant
 from models.values.types import Kind
 
-LEVELS = ("info", "low", "medium", "high", "critical")
 KINDS = ("sequence", "all", "any", "absence")
 _CONDITION_KEYS = ("trigger", "hold", "clear", "on_clear")
 _SEQUENCE_KEYS = ("within", "on_timeout", "after_match", "emit", "having", "max_partial")
-_HOLD = re.compile(r"(\d+) of (\d+)")
-_HOLE = re.compile(r"\{\{|\}\}|\{([^{}]*)\}")
+
+
+class _Sought(NamedTuple):
+    """What a pattern looks for, on which stream under which key; scope: what names mean in its title and guard."""
+
+    stream: Stream
+    by: By
+    scope: RowScope | StepScope
+    when: Expression | None
+    sequence: SequenceSpec | None = None
+    absence: AbsenceSpec | None = None
 
 
 class PatternReader:
@@ -52,70 +59,77 @@ class PatternReader:
         return found
 
     def _pattern(self, name: str, place: int, entry: Node, others: frozenset[str]) -> Pattern | None:
-        reader = self.reader
-        values = reader.section(entry, "pattern")
+        values = self.reader.section(entry, "pattern")
         kinds = [key for key in KINDS if key in values]
         if len(kinds) > 1:
-            reader.problems.add(entry.position, f"expected one of {', '.join(KINDS)}; found {' and '.join(kinds)}")
+            self.reader.problems.add(entry.position, f"expected one of {', '.join(KINDS)}; found {' and '.join(kinds)}")
             return None
         self._check_keys(entry, values, kinds[0] if kinds else "when")
+        sought = self._steps(entry, values, others) if kinds and kinds != ["absence"] else self._condition(entry, values, others)
+        if sought is None:
+            return None
+        pattern = self._whole(name, place, entry, values, sought)
+        return None if pattern is None else replace(pattern, ruleset=ruleset(pattern, entry, self.facts, sought.by))
+
+    def _steps(self, entry: Node, values: dict[str, Node], others: frozenset[str]) -> _Sought | None:
+        """What a sequence, all or any looks for."""
+        home = Home(self._home_of(values), by_of(self.reader, values.get("by")))
+        steps = SequenceReader(self.facts, home, others)
+        sequence = steps.read(entry, values)
+        if sequence is None:
+            return None
+        stream, by = self._base(sequence, home)
+        return _Sought(stream, by, steps.scope(), constant(True), sequence)
+
+    def _condition(self, entry: Node, values: dict[str, Node], others: frozenset[str]) -> _Sought | None:
+        """What a condition or an absence looks for."""
+        reader = self.reader
         by = by_of(reader, values.get("by"))
-        sequence: SequenceSpec | None = None
-        absence = self._absence(values["absence"]) if kinds == ["absence"] else None
-        when: Expression | None = constant(True)
-        if kinds and absence is None and kinds != ["absence"]:
-            home = Home(self._home_of(values), by)
-            steps = SequenceReader(self.facts, home, others)
-            sequence = steps.read(entry, values)
-            if sequence is None:
+        absence = self._absence(values["absence"]) if "absence" in values else None
+        stream = self._stream(entry, values)
+        if stream is None or ("absence" in values and absence is None):
+            return None
+        for field in by.fields:
+            if field not in stream.fields and field not in stream.derive:
+                reader.problems.unknown(values["by"].position, f"field of {stream.name}", field, [*stream.fields, *stream.derive])
                 return None
-            stream, by = self._base(sequence, home)
-            scope: RowScope | StepScope = steps.scope()
-        else:
-            found = self._stream(entry, values)
-            if found is None or (kinds and absence is None):
-                return None
-            stream = found
-            for field in by.fields:
-                if field not in stream.fields and field not in stream.derive:
-                    known = [*stream.fields, *stream.derive]
-                    reader.problems.unknown(values["by"].position, f"field of {stream.name}", field, known)
-                    return None
-            scope = self.facts.scope(stream, by, others)
-            if "when" not in values and not kinds:
-                reader.incomplete(entry, "pattern", "expected when: CONDITION; found none")
-                return None
-            if "when" in values:
-                when = reader.expression(values["when"], scope, Kind.BOOL)
+        scope = self.facts.scope(stream, by, others)
+        if "when" not in values and "absence" not in values:
+            reader.incomplete(entry, "pattern", "expected when: CONDITION; found none")
+            return None
+        when = reader.expression(values["when"], scope, Kind.BOOL) if "when" in values else constant(True)
+        return _Sought(stream, by, scope, when, None, absence)
+
+    def _whole(self, name: str, place: int, entry: Node, values: dict[str, Node], sought: _Sought) -> Pattern | None:
+        """The pattern with all that stands beside what it looks for."""
+        reader, scope, stream, by = self.reader, sought.scope, sought.stream, sought.by
         guard = reader.expression(values["guard"], scope, Kind.BOOL) if "guard" in values else None
         clear = reader.expression(values["clear"], scope, Kind.BOOL) if "clear" in values else None
         columns = {*stream.fields, *stream.derive}
         names = {entity: field for entity, field in zip(by.entity, by.fields, strict=True) if entity not in columns}
-        title = self._title(values.get("title"), scope, name, names)
-        severity = self._severity(values.get("severity"), scope)
-        if when is None:
+        title = parts.title(reader, values.get("title"), scope, name, names)
+        severity = parts.severity(reader, values.get("severity"), scope)
+        if sought.when is None:
             return None
-        expressions = [when, guard, clear, *(e for _, e in severity), *(p for p in title.parts if isinstance(p, Expression))]
-        if sequence is not None:
-            expressions += conditions_of(sequence)
-        reads = frozenset(column for e in expressions if e is not None for column in e.reads)
-        version = self._version(values.get("version"))
         if "on_clear" in values and "clear" not in values:
             reader.problems.add(values["on_clear"].position, "expected clear: CONDITION beside on_clear; found none")
         evidence = values.get("evidence")
-        pattern = Pattern(
-            name, place, stream.name, by, when, title, guard, self._active(values.get("active")), severity,
+        read = [sought.when, guard, clear, *(e for _, e in severity), *(p for p in title.parts if isinstance(p, Expression))]
+        read += [] if sought.sequence is None else conditions_of(sought.sequence)
+        return Pattern(
+            name, place, stream.name, by, sought.when, title, guard, parts.active(reader, values.get("active")), severity,
             reader.integer(values.get("priority"), "priority", 2, 1, 3), reader.duration(values.get("expires"), "expires", least=1),
             reader.integer(reader.section(evidence, "evidence").get("last") if evidence else None, "evidence.last", 20, 1),
             reader.choice(values.get("mode"), "mode", ("live", "shadow", "part", "off"), "live"),  # type: ignore[arg-type]
-            self._suppress(values.get("suppress"), stream, by),
+            parts.suppress(reader, values.get("suppress"), stream, by),
             reader.choice(values.get("trigger"), "trigger", ("each", "edge"), "each"),  # type: ignore[arg-type]
-            self._hold(values.get("hold")), clear, reader.choice(values.get("on_clear"), "on_clear", ("flag",), "") == "flag",
-            version,
+            parts.hold(reader, values.get("hold")), clear,
+            reader.choice(values.get("on_clear"), "on_clear", ("flag",), "") == "flag",
+            parts.version(reader, values.get("version")),
             reader.text(values.get("description"), "description"), reader.text(values.get("runbook"), "runbook"),
-            self._labels(values.get("labels")), reads, position=entry.position, sequence=sequence, absence=absence,
+            parts.labels(reader, values.get("labels")), frozenset(column for e in read if e is not None for column in e.reads),
+            position=entry.position, sequence=sought.sequence, absence=sought.absence,
         )  # fmt: skip
-        return replace(pattern, ruleset=_ruleset(pattern, entry, self.facts, by))
 
     def _check_keys(self, entry: Node, values: dict[str, Node], kind: str) -> None:
         """Keys that say something for other kinds of patterns only."""
@@ -174,117 +188,6 @@ class PatternReader:
             self.reader.problems.unknown(values["on"].position, "stream, rollup or pattern", name, others)
         return stream
 
-    def _title(self, node: Node | None, scope: RowScope | StepScope, name: str, entities: Mapping[str, str]) -> Template:
-        """A title's parts; ``{{`` and ``}}`` are braces, and an entity's name is the field that holds its key."""
-        if node is None or node.text is None:
-            return Template(name, (name,))
-        parts: list[str | Expression] = []
-        plain: list[str] = []
-        at = 0
-        for hole in _HOLE.finditer(node.text):
-            plain.append(node.text[at : hole.start()])
-            parts.append(plain[-1])
-            at = hole.end()
-            if hole[1] is None:
-                parts.append(hole[0][0])
-                continue
-            inner = node.part(hole.start(1), hole.end(1))
-            if hole[1].strip() in entities:
-                inner = replace(inner, text=f'"{entities[hole[1].strip()]}"', span=None)
-            expression = self.reader.expression(inner, scope)
-            parts.append(expression if expression is not None else "")
-        plain.append(node.text[at:])
-        parts.append(plain[-1])
-        if any("{" in part or "}" in part for part in plain):
-            self.reader.problems.add(node.position, f"expected each {{ of a title with its }}; found {node.shown()}")
-        return Template(node.text, tuple(part for part in parts if part != ""))
-
-    def _severity(self, node: Node | None, scope: RowScope | StepScope) -> tuple[tuple[Any, Expression | None], ...]:
-        if node is None:
-            return (("medium", None),)
-        if not node.is_map:
-            return ((self.reader.choice(node, "severity", LEVELS, "medium"), None),)
-        found = []
-        if not node.map:
-            self.reader.problems.add(node.position, f"expected severity as a level or {{LEVEL: CONDITION}}; found {node.shown()}")
-        for level, condition in node:
-            if level not in LEVELS:
-                self.reader.problems.unknown(node.keys[level], "severity", level, LEVELS)
-            found.append((level, self.reader.expression(condition, scope, Kind.BOOL)))
-        return tuple(found)
-
-    def _active(self, node: Node | None) -> Active | None:
-        if node is None:
-            return None
-        for key, inside in (("in", True), ("not_in", False)):
-            if node.is_map and [*node.map] == [key]:
-                name = self.reader.text(node.map[key], "calendar")
-                if name in self.reader.facts.calendars:
-                    return Active(self.reader.facts.calendars[name], inside)
-                self.reader.problems.unknown(node.map[key].position, "calendar", name, self.reader.facts.calendars)
-                return None
-        self.reader.problems.add(
-            node.position, f"expected active as {{in: CALENDAR}} or {{not_in: CALENDAR}}; found {node.shown()}"
-        )
-        return None
-
-    def _labels(self, node: Node | None) -> dict[str, str]:
-        if node is not None and not node.is_map:
-            self.reader.problems.add(node.position, f"expected labels as {{NAME: VALUE}}; found {node.shown()}")
-        return {key: self.reader.text(value, f"label {key!r}") for key, value in node or ()}
-
-    def _version(self, node: Node | None) -> str:
-        """A version such as 2 or 2.1, whose whole part is part of the flags' type and ids."""
-        text = self.reader.text(node, "version", "1")
-        if node is not None and text and not re.fullmatch(r"\d+(\.\d+)*", text):
-            self.reader.problems.add(node.position, f"expected version as a number such as 2 or 2.1; found {text!r}")
-            return "1"
-        return text
-
-    def _hold(self, node: Node | None) -> Hold | None:
-        if node is None:
-            return None
-        text = self.reader.text(node, "hold")
-        if found := _HOLD.fullmatch(text):
-            if not 1 <= int(found[1]) <= int(found[2]):
-                self.reader.problems.add(node.position, f"expected hold as N of M with N <= M; found {text!r}")
-            return Hold(int(found[1]), int(found[2]))
-        time = self.reader.duration(node, "hold", least=1)
-        return None if time is None else Hold(time=time)
-
-    def _suppress(self, node: Node | None, stream: Stream, by: By) -> Suppress:
-        if node is None:
-            return Suppress()
-        reader = self.reader
-        values = reader.section(node, "suppress")
-        if node.is_map and not node.map:
-            reader.problems.add(node.position, "expected cooldown, debounce, batch or limit in suppress; found none")
-        kinds = [key for key in ("cooldown", "debounce", "batch") if key in values]
-        if len(kinds) > 1:
-            reader.problems.add(node.position, f"expected one of cooldown, debounce, batch; found {' and '.join(kinds)}")
-        batch = reader.section(values["batch"], "batch") if "batch" in values else {}
-        limit = reader.section(values["limit"], "limit") if "limit" in values else {}
-        if "batch" in values and values["batch"].is_map and "over" not in batch:
-            reader.problems.add(values["batch"].position, "expected batch as {over: DURATION, max: COUNT}; found no over")
-        if "limit" in values and values["limit"].is_map and len(limit) < 2:
-            reader.problems.add(values["limit"].position, "expected limit as {count: COUNT, over: DURATION}; found less")
-        if "max_wait" in values and "debounce" not in values:
-            reader.problems.add(values["max_wait"].position, "expected debounce beside max_wait; found none")
-        per = reader.names(values["per"], "per") if "per" in values else ()
-        for name in per:
-            if name not in stream.fields and name not in stream.derive:
-                reader.problems.unknown(values["per"].position, f"field of {stream.name}", name, [*stream.fields, *stream.derive])
-        if "per" in values and not kinds and not limit:
-            reader.problems.add(values["per"].position, "expected cooldown, debounce, batch or limit beside per; found none")
-        return Suppress(
-            reader.duration(values.get("cooldown"), "cooldown", least=1),
-            reader.duration(values.get("debounce"), "debounce", least=1),
-            reader.duration(values.get("max_wait"), "max_wait", least=1), reader.duration(batch.get("over"), "batch.over", least=1),
-            reader.integer(batch["max"], "batch.max", 1, 1) if "max" in batch else None,
-            reader.integer(limit["count"], "limit.count", 1, 1) if "count" in limit else None,
-            reader.duration(limit.get("over"), "limit.over", least=1), () if sorted(per) == sorted(by.fields) else per,
-        )  # fmt: skip
-
     def _check_truths(self, patterns: dict[str, Pattern]) -> None:
         """Patterns in conditions must stand on the same stream and not read each other in a circle."""
         for pattern in patterns.values():
@@ -309,33 +212,3 @@ class PatternReader:
                 self.reader.problems.add(pattern.position, f"pattern {other.name!r} stands on {other.on}, not on {pattern.on}")
                 return
             self._follow(other, patterns, [*path, other.name])
-
-
-def _rollups(pattern: Pattern, facts: FactReader) -> dict[str, Any]:
-    """The rollups that a pattern stands on or reads through features, where there are any."""
-    waiting = [*pattern.streams, *(fact.of for fact in facts.done.values() if fact is not None and fact.of is not None)]
-    found: dict[str, Any] = {}
-    while waiting:
-        name = waiting.pop()
-        if name in facts.rollups and name not in found and facts.flags.rollups is not None:
-            found[name] = facts.flags.rollups.entries[name].plain()
-            waiting.append(facts.rollups[name].of)
-    return {"rollups": dict(sorted(found.items()))} if found else {}
-
-
-def _ruleset(pattern: Pattern, entry: Node, facts: FactReader, by: By) -> str:
-    """sha256[:12] of the pattern as resolved, with every fact, parameter and list that shapes it."""
-    plain = {key: value.plain() for key, value in entry.map.items() if key != "tests"}
-    read = {name for name in facts.entries if any(column.startswith(f"{name}[") for column in pattern.reads)}
-    shaping = {
-        "pattern": plain,
-        "by": [by.entity, by.fields],
-        "when": pattern.when.canonical,
-        "facts": {name: [facts.entries[name][1].plain(), facts.entries[name][2]] for name in sorted(read)},
-        "params": {
-            name: str(value.value) for name, value in sorted(facts.reader.params.items()) if f"${name}" in json.dumps(plain)
-        },
-        **_rollups(pattern, facts),
-        "lists": {name: fact.sha256 for name, fact in sorted(facts.reader.facts.lists.items())},
-    }
-    return hashlib.sha256(json.dumps(shaping, sort_keys=True, default=str).encode()).hexdigest()[:12]

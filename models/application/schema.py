@@ -6,7 +6,7 @@ from typing import Any
 
 from models.application.features import AGGREGATES
 from models.application.keys import LATER, SECTIONS, known, not_in_this_version
-from models.application.patterns import LEVELS
+from models.application.patternparts import LEVELS
 from models.application.respond.schema import respond_types
 
 Fragment = dict[str, Any]
