@@ -12,14 +12,15 @@ from pip._vendor.packaging.requirements import Requirement
 
 
 def main(project: Path) -> None:
-    """Uninstall what is only for development, then tests of libraries, headers and pip itself."""
+    """Uninstall what is only for development, then tests of libraries, headers, Arrow's RPC and pip itself."""
     wanted = needed(tomllib.loads(project.read_text())["project"]["dependencies"])
     installed = {name_of(each.metadata["Name"]) for each in importlib.metadata.distributions()}
     unused = sorted(installed - wanted - {"pip"})
     subprocess.run([sys.executable, "-m", "pip", "uninstall", "--quiet", "--yes", *unused], check=True)
     libraries = Path(importlib.metadata.distribution("numpy").locate_file(""))
-    for folder in [*libraries.glob("*/**/tests"), libraries / "pyarrow" / "include", *libraries.glob("pip*")]:
-        shutil.rmtree(folder, ignore_errors=True)
+    arrow = libraries / "pyarrow"
+    for each in [*libraries.glob("*/**/tests"), arrow / "include", *arrow.glob("*flight*"), *libraries.glob("pip*")]:
+        shutil.rmtree(each) if each.is_dir() else each.unlink(missing_ok=True)
 
 
 def needed(requirements: list[str]) -> set[str]:
