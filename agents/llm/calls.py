@@ -57,7 +57,7 @@ class Spent:
 
 
 def write_intent(connection: Connection, intent: Intent, now: int) -> None:
-    """A row in state ``calling``, with all of the request."""
+    """A row in state ``calling``, with all of the request; until its end is known it costs what was reserved."""
     body = orjson.dumps({"messages": intent.request.messages, "schema": intent.request.schema}).decode()
     schema_sha = store(connection, "schema", orjson.dumps(intent.request.schema).decode(), now)
     connection.execute(
@@ -66,7 +66,7 @@ def write_intent(connection: Connection, intent: Intent, now: int) -> None:
             state="calling", endpoint=intent.endpoint, model=intent.request.model,
             params=orjson.dumps({**intent.request.params, "body": store(connection, "request", body, now)}).decode(),
             prompt_sha=intent.prompt_sha, schema_sha=schema_sha, request_sha=intent.request.sha, price_version=intent.price_version,
-            currency=intent.currency, reserved_nano=intent.reserved_nano,
+            currency=intent.currency, reserved_nano=intent.reserved_nano, cost_nano=intent.reserved_nano,
             reservations=orjson.dumps([asdict(each) for each in intent.reserved]).decode(), owner=intent.owner, started_at=now,
             traceparent=intent.traceparent,
         )
@@ -105,8 +105,7 @@ def give_up_open(connection: Connection, flow_id: str, now: int) -> None:
     failure = Failure("ambiguous", "the process ended during the call")
     connection.execute(
         update(llm_call).where(llm_call.c.flow_id == flow_id, llm_call.c.state == "calling").values(
-            state="ambiguous", outcome=failure.kind, error=orjson.dumps(asdict(failure)).decode(), finished_at=now,
-            cost_nano=llm_call.c.reserved_nano,
+            state="ambiguous", outcome=failure.kind, error=orjson.dumps(asdict(failure)).decode(), finished_at=now
         )
     )  # fmt: skip
 
