@@ -48,7 +48,7 @@ from tests.agents.llm.scripted import Running, Send, Server, completion, reply
 
 APPLICATION = Path(__file__).parent.parent / "examples" / "card-fraud" / "app.yaml"
 FLAGS = 10_000
-RATE, BATCH = 400, 40
+RATE, BATCH = 100, 10
 """Flags a second, and in one transaction."""
 ANSWERS_AFTER = 0.3
 """Seconds that the model takes."""

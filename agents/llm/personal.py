@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+_TELLING = re.compile(r"(?:\d\D*){4}|@")
+"""What every kind below has in it: most texts are done with after looking for it."""
 _EMAIL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]+@[\w-]+(?:\.[\w-]+)+")
 _DIGITS = re.compile(r"\d+(?:[ ./_-]{1,2}\d+)*")
 _IBAN = re.compile(r"(?<![A-Za-z0-9])[A-Za-z]{2}\d{2}(?:[ -]?[A-Za-z0-9]){11,30}")
@@ -26,6 +28,8 @@ class Found:
 def personal(text: str) -> list[Found]:
     """What is personal in a text, from left to right, without overlaps; the earlier kinds of ``Found`` win."""
     taken: list[Found] = []
+    if _TELLING.search(text) is None:
+        return taken
     for found in _all(text):
         if all(found.end <= other.start or found.start >= other.end for other in taken):
             taken.append(found)
