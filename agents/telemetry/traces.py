@@ -61,8 +61,15 @@ def span(name: str, traceparent: str, kind: SpanKind = SpanKind.INTERNAL, **attr
     """A span under the open one, else under the one that ``traceparent`` names; attributes have ``__`` for dots."""
     given = {key.replace("__", "."): value for key, value in attributes.items()}
     tracer = _provider.get_tracer("tocsin")
-    with tracer.start_as_current_span(name, _parent(traceparent), kind, attributes=given) as found:
-        yield found
+    opened = tracer.start_as_current_span(
+        name, _parent(traceparent), kind, attributes=given, record_exception=False, set_status_on_exception=False
+    )  # an error's text may hold what is in a flag
+    with opened as found:
+        try:
+            yield found
+        except Exception as error:
+            failed(found, type(error).__name__)
+            raise
 
 
 @contextmanager

@@ -40,7 +40,7 @@ class LlmStage:
             return Wait(found.until)
         if isinstance(found, Judged):
             return _decided(found)
-        log.warning("llm_failed", flow=flow["id"], responder=flow["responder"], kind=found.kind, detail=found.detail)
+        log.warning("llm_failed", flow=flow["id"], responder=flow["responder"], kind=found.kind)
         return _told(on_failure(responder, found.kind), found)
 
 

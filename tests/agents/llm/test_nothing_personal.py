@@ -1,4 +1,4 @@
-"""A thousand planted values: none of them in what the model's server, the logs or the ledger's bodies of calls receive."""
+"""A thousand planted values: none of them in what the model's server, logs, traces or the ledger's bodies of calls receive."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ import asyncio
 import io
 import logging
 import random
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import structlog
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from sqlalchemy import select
 
 from agents.flows.pump import Pump
@@ -21,9 +24,11 @@ from agents.inbox.plan import Planner
 from agents.ledger.clock import FixedClock
 from agents.ledger.ledger import Ledger
 from agents.ledger.schema import audit, blob, decision, llm_call, mask
+from agents.llm import asking
 from agents.llm.build import askers
 from agents.policy import policy_of
 from agents.service import Service
+from agents.telemetry import logs, traces
 from agents.tiers.llm import LlmStage
 from models.application.load import load
 from tests.agents.flags import BEGIN, flag, written
@@ -98,16 +103,17 @@ async def echo(server: scripted.Server, request: dict[str, Any], send: scripted.
 
 
 @pytest.fixture
-def logged() -> Iterator[io.StringIO]:
-    """All that any logger says, at its most talkative."""
-    out = io.StringIO()
+def logged(monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[io.StringIO, io.StringIO]]:
+    """All that the service's log, and any other logger, says, at its most talkative."""
+    out, console = io.StringIO(), io.StringIO()
+    monkeypatch.setattr(sys, "stderr", console)
     handler, root = logging.StreamHandler(out), logging.getLogger()
     levels = {name: logging.getLogger(name).level for name in ("openai", "httpx2", "httpcore2", "")}
     root.addHandler(handler)
     for name in levels:
         logging.getLogger(name).setLevel(logging.DEBUG)
-    structlog.configure(logger_factory=structlog.PrintLoggerFactory(out))
-    yield out
+    logs.configure(level="debug")
+    yield console, out
     structlog.reset_defaults()
     root.removeHandler(handler)
     for name, level in levels.items():
@@ -128,20 +134,56 @@ def answered(folder: Path, ledger: Ledger, url: str, cases: list[Planted]) -> No
     source.close()
 
 
-def test_none_of_a_thousand_values_is_received(tmp_path: Path, logged: io.StringIO, capfd: pytest.CaptureFixture[str]) -> None:
+@pytest.fixture
+def spans() -> Iterator[InMemorySpanExporter]:
+    """All spans with their attributes."""
+    exporter = InMemorySpanExporter()
+    traces.configure("bank", SimpleSpanProcessor(exporter))
+    yield exporter
+    traces.close()
+    traces.configure("bank", environment={})
+
+
+def defective(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first case meets a defect of our own, with the flag in the error's text and in the variables around it."""
+    compose, cases = asking.compose, iter(range(CASES * 4))
+
+    def broken(prompt: str, choices: Any, shown: Any, *rest: Any) -> Any:
+        if next(cases) == 0:
+            raise ValueError(str(Planted(0, random.Random(11)).texts))
+        return compose(prompt, choices, shown, *rest)
+
+    monkeypatch.setattr(asking, "compose", broken)
+
+
+def test_none_of_a_thousand_values_is_received(
+    tmp_path: Path,
+    logged: tuple[io.StringIO, io.StringIO],
+    spans: InMemorySpanExporter,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    defective(monkeypatch)
     chance = random.Random(11)
     cases = [Planted(i, chance) for i in range(CASES)]
     ledger = Ledger(str(tmp_path / "ledger.db"))
     with scripted.Running(echo) as server:
         answered(tmp_path, ledger, server.url, cases)
         received = b"\n".join(server.received)
-    assert len(server.received) >= CASES
-    texts = {"the model's server": received.decode(), "the logs": logged.getvalue(), "the console": "".join(capfd.readouterr())}
+    assert len(server.received) >= CASES - 1
+    told = "\n".join(span.to_json() for span in spans.get_finished_spans())
+    texts = {
+        "the model's server": received.decode(),
+        "the logs": logged[0].getvalue(),
+        "other logs": logged[1].getvalue(),
+        "traces": told,
+    }
     kept = [select(blob.c.body), select(llm_call.c.error), select(audit.c.body), select(decision.c.body)]
     texts["the ledger"] = "\n".join(str(each) for query in kept for each in ledger.look(lambda c, q=query: c.scalars(q).all()))
     sealed = b"\n".join(ledger.look(lambda c: c.scalars(select(mask.c.sealed)).all()))
     ledger.close()
-    assert "<CARD_1>" in texts["the model's server"] and "llm_failed" in texts["the logs"] and "openai" not in texts["the console"]
+    assert "<CARD_1>" in texts["the model's server"] and "chat/completions" in texts["other logs"]
+    assert "llm_failed" in texts["the logs"] and "tier_failed" in texts["the logs"] and "ValueError" in texts["the logs"]
+    assert "gen_ai.request.model" in told and "tier llm" in told
     for where, text in texts.items():
         found = [planted for case in cases for planted in case.texts if planted in text]
         assert not found, (where, found[:5])
