@@ -30,7 +30,7 @@ from dataflows.runtime.source import Keeping, file_name
 from dataflows.runtime.topology import Topology
 from dataflows.runtime.workers import all_ended, failure_of
 from dataflows.stages.settling import settling_of, whole_from
-from dataflows.state.directory import StateDirectory, StateProblem, opened, recovery_of
+from dataflows.state.directory import StateDirectory, StateProblem, broken_state, opened, recovery_of
 from dataflows.state.moved import keys_moved
 from dataflows.state.resumed import Resumed
 from dataflows.state.saved import saved_parts
@@ -257,14 +257,12 @@ def _flow(job: Job, sinks: Sinks, resumed: Resumed, cluster: tuple[list[str], in
                 cluster_main(  # type: ignore[no-untyped-call]
                     flow, *cluster, epoch_interval=job.epoch, recovery_config=recovery, worker_count_per_proc=1
                 )
-    except Exception as error:
-        raise (_cause(error) or error) from None
     except BaseException as error:
-        if sinks.broken is not None:
-            raise sinks.broken from None  # between processes the runtime loses what was raised
-        if type(error).__name__ == "PanicException" and cluster is None and job.state is not None:
-            raise StateProblem(f"{job.state}: state cannot be saved or read: {error}. Is the disk full, a file damaged?") from None
-        raise
+        if sinks.failed is not None:
+            raise sinks.failed from None  # between processes the runtime loses what was raised
+        if (problem := broken_state(error, job.state, alone=cluster is None)) is not None:
+            raise problem from None
+        raise (_cause(error) or error) from None
     finally:
         if topology is not None:
             topology.close()

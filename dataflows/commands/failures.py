@@ -43,6 +43,7 @@ def _known(error: BaseException) -> str | None:
     """The message of an error that is the user's to mend, None for others."""
     from agents.ledger.connect import LedgerError
     from dataflows.connectors.files import FileProblem
+    from dataflows.connectors.jsonlines import WriteFailed
     from dataflows.connectors.kafka.reasons import KafkaProblem
     from dataflows.lines import BadLine
     from dataflows.reading.deadlimit import TooManyDead
@@ -55,7 +56,7 @@ def _known(error: BaseException) -> str | None:
     from models.values.packed import UnknownState
 
     known = (UserError, LedgerError, ModelProblem, BadLine, FileProblem, KafkaProblem, UnknownState, TooManyDead,
-             ApplicationErrors, WorkerFailed, StateProblem, NothingLeft, PromiseBroken)  # fmt: skip
+             ApplicationErrors, WorkerFailed, StateProblem, NothingLeft, PromiseBroken, WriteFailed)  # fmt: skip
     if isinstance(error, known):
         return str(error)
     return None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
@@ -12,6 +15,17 @@ from bytewax.outputs import FixedPartitionedSink, StatefulSinkPartition
 from dataflows.connectors.files import FileProblem
 
 PENDING = ".unsorted"
+
+
+class WriteFailed(Exception):
+    """A file that cannot be written: why, and what to do."""
+
+    code = 3
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        cure = "Free room on its disk" if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG) else "Name another file"
+        why = f"{path}: cannot be written: {error.strerror or error}"
+        super().__init__(f"{why}. {cure}; a run with --state goes on from its last epoch")
 
 
 class JsonLines(FixedPartitionedSink[bytes, int | None]):
@@ -25,6 +39,7 @@ class JsonLines(FixedPartitionedSink[bytes, int | None]):
         self.path = path
         self.kept = kept
         self.ordered = ordered
+        self.failed: WriteFailed | None = None
         self.pending = None if path is None else path.with_name(path.name + PENDING) if ordered else path
         if self.pending is not None:
             self.pending.parent.mkdir(parents=True, exist_ok=True)
@@ -35,22 +50,39 @@ class JsonLines(FixedPartitionedSink[bytes, int | None]):
 
     def build_part(self, step_id: str, for_part: str, resume_state: int | None) -> StatefulSinkPartition[bytes, int | None]:
         """The writer."""
-        return _Writer(self.pending, resume_state, self.kept)
+        return _Writer(self, resume_state)
 
     def finish(self) -> int:
         """Sort what was written by (sequence, id), as bounded runs do; how many lines there are. What is ``kept`` stays beside."""
         if self.path is None or self.pending is None or not self.ordered:
             return 0
-        if not self.pending.exists():
-            self.path.write_bytes(b"")
+        with self.writing(self.path):
+            return self._sorted(self.path, self.pending)
+
+    @contextmanager
+    def writing(self, path: Path) -> Iterator[None]:
+        """Meanwhile an error of the file's system says what to do; ``failed`` keeps it, since the runtime may lose it.
+
+        Raises:
+            WriteFailed: instead.
+        """
+        try:
+            yield
+        except OSError as error:
+            self.failed = WriteFailed(path, error)
+            raise self.failed from None
+
+    def _sorted(self, path: Path, pending: Path) -> int:
+        if not pending.exists():
+            path.write_bytes(b"")
             return 0
-        lines = self.pending.read_bytes().splitlines()
+        lines = pending.read_bytes().splitlines()
         lines.sort(key=order_of)
-        whole = self.path.with_name(self.path.name + ".part")
+        whole = path.with_name(path.name + ".part")
         whole.write_bytes(b"".join(line + b"\n" for line in lines))
-        whole.replace(self.path)
+        whole.replace(path)
         if not self.kept:
-            self.pending.unlink()
+            pending.unlink()
         return len(lines)
 
     def forget(self) -> None:
@@ -76,29 +108,36 @@ _PLACE = msgspec.json.Decoder(_Place)
 
 
 class _Writer(StatefulSinkPartition[bytes, int | None]):
-    def __init__(self, path: Path | None, written: int | None, kept: bool) -> None:
+    def __init__(self, sink: JsonLines, written: int | None) -> None:
+        self.sink = sink
         self.file: IO[bytes] | None = None
-        self.kept = kept and (path is None or not path.exists() or path.is_file())
+        path = sink.pending
+        self.path = path or Path()
+        self.kept = sink.kept and (path is None or not path.exists() or path.is_file())
         if path is not None:
-            self.file = path.open("wb") if written is None or not self.kept else _cut(path, written)
+            with sink.writing(path):
+                self.file = path.open("wb") if written is None or not self.kept else _cut(path, written)
 
     def write_batch(self, values: list[bytes]) -> None:
         if self.file is not None:
-            self.file.write(b"".join(line + b"\n" for line in values))
+            with self.sink.writing(self.path):
+                self.file.write(b"".join(line + b"\n" for line in values))
 
     def snapshot(self) -> int | None:
         """How many bytes are written, once they are on the disk where they are kept; else on their way there."""
         if self.file is None:
             return None
-        self.file.flush()
-        if not self.kept:
-            return None
-        os.fsync(self.file.fileno())
-        return self.file.tell()
+        with self.sink.writing(self.path):
+            self.file.flush()
+            if not self.kept:
+                return None
+            os.fsync(self.file.fileno())
+            return self.file.tell()
 
     def close(self) -> None:
         if self.file is not None:
-            self.file.close()
+            with self.sink.writing(self.path):
+                self.file.close()
 
 
 def _cut(path: Path, written: int) -> IO[bytes]:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_NOISE = (b"thread '", b"Box<dyn Any>", b"note: run with", b"note: Some details", b"stack backtrace")
+_NOISE = (b"thread '", b"called `Result::unwrap()`", b"Box<dyn Any>", b"note: run with", b"note: Some details", b"stack backtrace")
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 
-from dataflows.connectors.jsonlines import JsonLines
+from dataflows.connectors.jsonlines import JsonLines, WriteFailed
 from dataflows.connectors.kafka.connection import connection_of
 from dataflows.connectors.kafka.live import Live
 from dataflows.connectors.kafka.outbox import Outbox
@@ -129,6 +129,12 @@ class Sinks:
         """Dead letters of one read."""
         for dead in judged.dead:
             yield _written(self.dead_letters, dead_letter(self.application.name, *dead), dead)
+
+    @property
+    def failed(self) -> PromiseBroken | WriteFailed | None:
+        """What ended the run here, where the runtime may have lost it."""
+        files = [sink.failed for sink in (self.flags, self.late, self.dead_letters) if isinstance(sink, JsonLines)]
+        return self.broken or next((failed for failed in files if failed is not None), None)
 
     def finish(self, *, ended: bool = True) -> None:
         """Put the files of a bounded run in order; flags without a file go to standard output once it has ``ended``."""

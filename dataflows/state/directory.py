@@ -23,7 +23,11 @@ _PATIENCE = 5.0
 
 
 class StateProblem(Exception):
-    """A state directory that this run cannot use: why, and what to do."""
+    """A state directory that this run cannot use: why, and what to do; ``code``: its exit code."""
+
+    def __init__(self, text: str, code: int = 1) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +73,16 @@ def opened(path: Path, application: Application, shards: int, begin: int | None 
         yield _checked(path, application, shards, lock, begin)
     finally:
         os.close(lock)
+
+
+def broken_state(error: BaseException, path: Path | None, *, alone: bool) -> StateProblem | None:
+    """What the runtime's error says of its own files, None for any other; ``alone``: no other worker may have caused a panic."""
+    text = str(error)
+    if path is None or not ("SqliteFailure" in text or (alone and type(error).__name__ == "PanicException")):
+        return None
+    if "DiskFull" in text or "disk is full" in text:
+        return StateProblem(f"{path}: state cannot be saved: the disk is full. Free room on it; the same command then goes on", 3)
+    return StateProblem(f"{path}: state cannot be saved or read: {text}. Is the disk full, a file damaged?", 3)
 
 
 def shape_of(application: Application) -> str:
