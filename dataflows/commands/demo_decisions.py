@@ -9,14 +9,14 @@ from typing import Any
 
 
 def demo_decisions(application: Path, flags: Path, out: Path) -> None:
-    """Answer the flags with a new ledger and say how they were decided."""
+    """Answer the flags with a new ledger and say how they were decided; the decisions go to decisions.jsonl beside the flags."""
     from agents.reports import tally
     from dataflows.commands.console import out as console
     from dataflows.commands.console import table
-    from dataflows.commands.responding import Options, opened, write_decisions
+    from dataflows.commands.responding import Options, opened
 
     ledger = out / "ledger.db"
-    for file in out.glob("ledger.db*"):
+    for file in [*out.glob("ledger.db*"), *out.glob("decisions.jsonl")]:
         file.unlink()
     options = Options(application, flags, True, str(ledger), False, {}, (), 30.0)
     with opened(options) as (service, source):
@@ -24,7 +24,6 @@ def demo_decisions(application: Path, flags: Path, out: Path) -> None:
         asyncio.run(service.once(source))
         seconds = time.perf_counter() - started
         found = service.ledger.look(lambda c: tally(c, "live"))
-        write_decisions(service, out / "decisions.jsonl")
     console.print(f"   {service.taken.flags} flags in {seconds:.1f} s: each in one decision, or with people until they answer\n")
     columns = ("   decided by", "verdict", "flags")
     table("", columns, [*_rows(found)], right=("flags",))

@@ -133,8 +133,9 @@ def _outbox(application: Application, ledger: Ledger, policy: Policy, owner: str
     flags = options.flags or (Path(application.outputs.to) if isinstance(application.outputs.to, str) else options.application)
     try:
         return outbox_of(
-            ledger, policy, SystemClock(), owner, environment=os.environ, connections=application.connections, folder=flags.parent
-        )
+            ledger, policy, SystemClock(), owner, environment=os.environ, connections=application.connections, folder=flags.parent,
+            lease=int(options.lease * 1_000_000),
+        )  # fmt: skip
     except SecretError as error:
         raise UserError(str(error)) from None
 
