@@ -85,7 +85,7 @@ def _until(look: Callable[[], Any]) -> Any:
     raise AssertionError("it did not come within a minute")
 
 
-def test_flags_become_tasks_answers_and_webhooks_once(receiver: Receiver) -> None:
+def test_flags_become_tasks_answers_and_webhooks_once(receiver: Receiver, capfd: pytest.CaptureFixture[str]) -> None:
     written(Path("flags.jsonl"), flag(1), flag(2))
     with _process() as client:
         tasks = _until(
@@ -110,6 +110,12 @@ def test_flags_become_tasks_answers_and_webhooks_once(receiver: Receiver) -> Non
     [line] = Path("decisions.jsonl").read_text().splitlines()
     assert json.loads(line)["data"]["verdict"] == "block"
     assert command(["audit", "verify"]) == 0
+    told = next(each for each in (flag(1), flag(2)) if each["id"] == done["flag_id"])
+    assert command(["why", told["id"], "--flags", "flags.jsonl"]) == 0
+    said = capfd.readouterr().out
+    assert "  review decided block by human at " in said
+    assert "    webhook core: done (ok 200), key " in said
+    assert re.search(r"task of analysts, level 1: answered block by ada", said)
 
 
 def test_an_endpoint_without_its_secret_is_told_before_anything_runs(
