@@ -23,15 +23,16 @@ def ruleset(pattern: Pattern, entry: Node, facts: FactReader, by: By) -> str:
         "params": {
             name: str(value.value) for name, value in sorted(facts.reader.params.items()) if f"${name}" in json.dumps(plain)
         },
-        **_rollups(pattern, facts),
+        **_rollups(pattern, facts, read),
         "lists": {name: fact.sha256 for name, fact in sorted(facts.reader.facts.lists.items())},
     }
     return hashlib.sha256(json.dumps(shaping, sort_keys=True, default=str).encode()).hexdigest()[:12]
 
 
-def _rollups(pattern: Pattern, facts: FactReader) -> dict[str, Any]:
-    """The rollups that a pattern stands on or reads through features, where there are any."""
-    waiting = [*pattern.streams, *(fact.of for fact in facts.done.values() if fact is not None and fact.of is not None)]
+def _rollups(pattern: Pattern, facts: FactReader, read: set[str]) -> dict[str, Any]:
+    """The rollups and labels that a pattern stands on or reads through its facts, where there are any."""
+    known = (facts.done.get(name) for name in sorted(read))
+    waiting = [*pattern.streams, *(fact.of for fact in known if fact is not None and fact.of is not None)]
     found: dict[str, Any] = {}
     while waiting:
         name = waiting.pop()
