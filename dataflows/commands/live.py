@@ -25,7 +25,7 @@ def live_of(application: Application, begin: str | None, end: str | None, draini
             raise typer.BadParameter("--from and --to are for topics; this application reads files")
         return None
     last = END if end == END or (end is None and not reads_kafka(application)) else moment(end, "--to")
-    span = Span(moment(begin, "--from"), {}, last)
+    span = Span(moment(begin, "--from"), last)
     return Live(lambda: time.time_ns() // 1000, say, draining, span)
 
 

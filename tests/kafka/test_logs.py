@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import signal
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,8 @@ def test_a_run_from_its_start_to_its_stop(processes: str, broker: Broker, tmp_pa
     over_topics(tmp_path, Broker(door.port), topics, {**QUICK, **SECRETS})
     running = run(tmp_path, "--state", str(tmp_path / "state"), "--processes", processes, "--log-level", "debug", form="json")
     assert running.stderr is not None
+    over = threading.Timer(3 * PATIENCE, running.kill)  # so that a line that never comes ends the test
+    over.start()
     seen: list[dict[str, Any]] = []
 
     def until(event: str, **fields: Any) -> dict[str, Any]:
@@ -60,6 +63,7 @@ def test_a_run_from_its_start_to_its_stop(processes: str, broker: Broker, tmp_pa
     ended = until("ended")
     assert ended["reason"] == "stopped" and ended["rows"]["payments"] == 5 and ended["dead"] == {"payments syntax": 1}
     running.communicate(timeout=PATIENCE)
+    over.cancel()
     assert running.returncode == 0
     assert any(line["event"] == "kafka_client" for line in seen), "the client's own lines, at level debug"
     text = json.dumps(seen)

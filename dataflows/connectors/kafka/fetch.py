@@ -90,9 +90,6 @@ class TopicConsumer:
     def log(self, number: int, offset: int | None, *, whole: bool = False) -> Log:
         """The log of a partition from an offset on; None: from where the span begins, or the first where it must be ``whole``."""
         begin = None if whole else self.live.span.begin
-        if offset is None and not whole:
-            offset = self.live.span.offsets.get((self.topic, number))
-            begin = begin if offset is None else None
         self.logs[number] = Log(self.topic, number, offset, begin, self.live.clock())
         return self.logs[number]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 
 END = "end"
 
@@ -12,12 +12,11 @@ END = "end"
 class Span:
     """What to read.
 
-    begin: None the first offsets, else records at or after a time (microseconds); offsets: the first offset by (topic, partition),
-    which goes before ``begin``; end: None for ever, ``END`` what there is, else events before a time (microseconds).
+    begin: None the first offsets, else records at or after a time (microseconds); end: None for ever, ``END`` what there is, else
+    events before a time (microseconds).
     """
 
     begin: int | None = None
-    offsets: Mapping[tuple[str, int], int] = field(default_factory=dict)
     end: int | str | None = None
 
 
