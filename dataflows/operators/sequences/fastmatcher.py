@@ -8,6 +8,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from dataflows.operators.sequences import kernels_attempts as a
+from dataflows.operators.sequences import kernels_emit as emit
 from dataflows.operators.sequences import kernels_match as k
 from dataflows.operators.sequences.kernels_back import DEPTH, N_WIDTH
 from dataflows.operators.sequences.layout import P_EDGES, Layout
@@ -43,9 +45,9 @@ class FastMatcher:
         )  # fmt: skip
         width = len(back.columns)
         self.heads, self.counts = np.zeros(0, np.int64), np.zeros(0, np.int64)
-        self.runs, self.free = np.zeros((_ROOM, k.R_WIDTH), np.int64), np.zeros(_ROOM, np.int64)
-        self.nodes, self.queue = np.zeros((_ROOM, N_WIDTH), np.int64), np.zeros((_ROOM, k.Q_WIDTH), np.int64)
-        self.meta = np.zeros(k.M_WIDTH, np.int64)
+        self.runs, self.free = np.zeros((_ROOM, a.R_WIDTH), np.int64), np.zeros(_ROOM, np.int64)
+        self.nodes, self.queue = np.zeros((_ROOM, N_WIDTH), np.int64), np.zeros((_ROOM, a.Q_WIDTH), np.int64)
+        self.meta = np.zeros(a.M_WIDTH, np.int64)
         self.kept, self.kept_valid = np.zeros((_ROOM, width), np.int64), np.zeros((_ROOM, width), np.bool_)
         self.place_of = np.zeros(_ROOM, np.int64)
         self.fresh, self.complete = np.zeros(_ROOM, np.int64), np.zeros(_ROOM, np.int64)
@@ -55,13 +57,13 @@ class FastMatcher:
     @property
     def next_due(self) -> int:
         """The first deadline that may wait."""
-        head, tail = self.meta[k.M_HEAD], self.meta[k.M_TAIL]
-        return int(self.queue[head, k.Q_DUE]) if self.queueing and head < tail else NEVER
+        head, tail = self.meta[a.M_HEAD], self.meta[a.M_TAIL]
+        return int(self.queue[head, a.Q_DUE]) if self.queueing and head < tail else NEVER
 
     @property
     def events(self) -> int:
         """How many events are kept."""
-        return int(self.meta[k.M_EVENTS])
+        return int(self.meta[a.M_EVENTS])
 
     def run(self, rows: OrderedRows, rank: NDArray[np.int64], places: NDArray[np.int64]) -> Iterator[Raised]:
         """Candidate rows in order, deadlines before the rows at or after them."""
@@ -72,7 +74,7 @@ class FastMatcher:
         given = self._given(rows.slot, rows.time, rank, fits, rows)
         begin = 0
         while begin < len(places):
-            out = np.empty((max(_ROOM, len(self.fresh)), k.O_WIDTH), np.int64)
+            out = np.empty((max(_ROOM, len(self.fresh)), a.O_WIDTH), np.int64)
             before = begin
             begin, made = k.step(begin, places, self.program, self._state(), given, out, self.queueing)
             yield from map(Raised._make, out[:made].tolist())
@@ -82,11 +84,11 @@ class FastMatcher:
     def due(self, until: int) -> Iterator[Raised]:
         """What deadlines up to ``until`` bring, in order."""
         while self.next_due <= until and self.next_due < NEVER:
-            out = np.empty((max(_ROOM, len(self.fresh)), k.O_WIDTH), np.int64)
-            made = k.due(until, self.program, self._state(), self.nothing, out, 0)
+            out = np.empty((max(_ROOM, len(self.fresh)), a.O_WIDTH), np.int64)
+            made = emit.due(until, self.program, self._state(), self.nothing, out, 0)
             yield from map(Raised._make, out[:made].tolist())
             if not made and self.next_due <= until and self.next_due < NEVER:
-                self._grow(int(self.queue[self.meta[k.M_HEAD], k.Q_SLOT]), stuck=True)
+                self._grow(int(self.queue[self.meta[a.M_HEAD], a.Q_SLOT]), stuck=True)
 
     def chain(self, node: int) -> list[tuple[int, int, int]]:
         """(arm, event, time) of everything up to a node, in order."""
@@ -100,37 +102,37 @@ class FastMatcher:
     @property
     def crowded(self) -> bool:
         """Whether a sweep would pay for itself."""
-        return bool(self.meta[k.M_EVENTS] + self.meta[k.M_NODES] > 4 * self.live + 4096)
+        return bool(self.meta[a.M_EVENTS] + self.meta[a.M_NODES] > 4 * self.live + 4096)
 
     def sweep(self, bound: int, live_events: NDArray[np.bool_]) -> NDArray[np.int64]:
         """Forget what no open attempt and none of ``live_events`` (bool[events]) holds; int64[events], where each has moved."""
         if not self.queueing:
-            k.expire(bound, self.program, self._state())
-        live_nodes = np.zeros(self.meta[k.M_NODES], np.bool_)
-        k.mark(self._state(), live_nodes, live_events)
+            a.expire(bound, self.program, self._state())
+        live_nodes = np.zeros(self.meta[a.M_NODES], np.bool_)
+        a.mark(self._state(), live_nodes, live_events)
         moved_nodes, moved_events = _moved(live_nodes), _moved(live_events)
-        k.move(self._state(), moved_nodes, moved_events)
-        self.meta[k.M_NODES], self.meta[k.M_EVENTS] = live_nodes.sum(), live_events.sum()
-        self.live = int(self.meta[k.M_NODES] + self.meta[k.M_EVENTS])
+        a.move(self._state(), moved_nodes, moved_events)
+        self.meta[a.M_NODES], self.meta[a.M_EVENTS] = live_nodes.sum(), live_events.sum()
+        self.live = int(self.meta[a.M_NODES] + self.meta[a.M_EVENTS])
         return moved_events
 
     def idle(self, slots: NDArray[np.int64], bound: int) -> NDArray[np.bool_]:
         """bool[m]: whether no attempt of a slot is open at ``bound``."""
         out = np.empty(len(slots), np.bool_)
-        k.idle(slots, bound, self.program, self._state(), out)
+        a.idle(slots, bound, self.program, self._state(), out)
         return out
 
     def clear(self, slots: NDArray[np.int64]) -> None:
         """Drop all attempts of slots."""
-        k.clear(slots, self._state())
+        a.clear(slots, self._state())
 
     def snapshot(self) -> dict[str, Any]:
         """All state as arrays."""
-        runs, nodes, events = (int(self.meta[at]) for at in (k.M_RUNS, k.M_NODES, k.M_EVENTS))
+        runs, nodes, events = (int(self.meta[at]) for at in (a.M_RUNS, a.M_NODES, a.M_EVENTS))
         return {
             "heads": self.heads.copy(), "counts": self.counts.copy(), "runs": self.runs[:runs].copy(),
-            "free": self.free[: self.meta[k.M_FREE]].copy(), "nodes": self.nodes[:nodes].copy(), "meta": self.meta.copy(),
-            "queue": self.queue[: self.meta[k.M_TAIL]].copy(), "kept": self.kept[:events].copy(),
+            "free": self.free[: self.meta[a.M_FREE]].copy(), "nodes": self.nodes[:nodes].copy(), "meta": self.meta.copy(),
+            "queue": self.queue[: self.meta[a.M_TAIL]].copy(), "kept": self.kept[:events].copy(),
             "kept_valid": self.kept_valid[:events].copy(), "live": self.live,
         }  # fmt: skip
 
@@ -175,18 +177,18 @@ class FastMatcher:
     def _grow(self, slot: int, *, stuck: bool) -> None:
         """Make room in every array that might not have enough for the next event of a key."""
         most = int((self.counts[slot] + 1) * (self.layout.settings[P_EDGES] + 1))
-        self.runs = _larger(self.runs, int(self.meta[k.M_RUNS]), most)
-        self.free = _larger(self.free, int(self.meta[k.M_FREE]), len(self.runs) - int(self.meta[k.M_FREE]))
-        self.nodes = _larger(self.nodes, int(self.meta[k.M_NODES]), most)
-        events = int(self.meta[k.M_EVENTS])
+        self.runs = _larger(self.runs, int(self.meta[a.M_RUNS]), most)
+        self.free = _larger(self.free, int(self.meta[a.M_FREE]), len(self.runs) - int(self.meta[a.M_FREE]))
+        self.nodes = _larger(self.nodes, int(self.meta[a.M_NODES]), most)
+        events = int(self.meta[a.M_EVENTS])
         for name in ("kept", "kept_valid", "place_of"):
             setattr(self, name, _larger(getattr(self, name), events, 1))
-        if self.meta[k.M_TAIL] + 1 > len(self.queue):
-            head, tail = self.meta[k.M_HEAD], self.meta[k.M_TAIL]
+        if self.meta[a.M_TAIL] + 1 > len(self.queue):
+            head, tail = self.meta[a.M_HEAD], self.meta[a.M_TAIL]
             waiting = self.queue[head:tail]
-            self.queue = np.zeros((2 * len(waiting) + _ROOM, k.Q_WIDTH), np.int64)
+            self.queue = np.zeros((2 * len(waiting) + _ROOM, a.Q_WIDTH), np.int64)
             self.queue[: len(waiting)] = waiting
-            self.meta[[k.M_HEAD, k.M_TAIL]] = 0, len(waiting)
+            self.meta[[a.M_HEAD, a.M_TAIL]] = 0, len(waiting)
         if len(self.fresh) < most or stuck:
             self.fresh, self.complete = np.zeros(2 * most + _ROOM, np.int64), np.zeros(2 * most + _ROOM, np.int64)
 

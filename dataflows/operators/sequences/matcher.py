@@ -1,6 +1,6 @@
 """The machine that runs a program: (program, state of a key, event in order) → outcomes. Pure; it knows no rows, only numbers.
 
-This is the machine for every program; where a program needs no look-back, ``kernels_match`` does the same on arrays.
+This is the machine for every program; ``kernels_match`` does the same on arrays for most of them.
 """
 
 from __future__ import annotations
