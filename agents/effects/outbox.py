@@ -35,7 +35,7 @@ PAUSE = 10_000_000
 """Microseconds that an endpoint is left alone which throttles without saying how long."""
 _LAST_LANE = 3
 _SECOND = 1_000_000
-_POLL = 0.25
+_POLL = 1.0
 _TOPIC_SCHEDULE = tuple(seconds * 1_000_000 for seconds in (0, 1, 5, 30, 60))
 _FAILURES = frozenset({"failed", "timeout", "tls", "dns", "connect"})
 

@@ -73,6 +73,9 @@ def opened(options: Options) -> Iterator[tuple[Service, FileInput | KafkaInput]]
         intake = Intake(ledger, planner, clock, runmode)
         workers = _workers(application, ledger, policy, options)
         service = Service(ledger, policy, clock, intake, workers)
+        for worker in workers:
+            if isinstance(worker, Pump):
+                worker.on_change = service.wake  # a flow that ended has effects
         traces.configure(policy.application)
         if options.listen and not options.once:
             workers += serving(options.listen, service)
