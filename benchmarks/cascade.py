@@ -1,4 +1,4 @@
-"""What tiers save: ten thousand flags of examples/card-fraud, answered by rules first and a model for the rest.
+"""What tiers save: ten thousand flags of examples/card-fraud, answered by rules and a score first and a model for the rest.
 
 The flags are those of months of the generated bank. The model is a script on loopback that answers after a fixed time and counts a
 token for every four bytes; prices are those of the example. What it would cost to send every flag to the model is worked out with
@@ -39,6 +39,7 @@ from agents.policy import policy_of
 from agents.service import Service
 from agents.tiers.human import HumanStage
 from agents.tiers.llm import LlmStage
+from agents.tiers.score import conditions, scorers
 from dataflows.generate.bank import Size
 from dataflows.generate.write import generate_bank, inputs_of
 from dataflows.running import Job, run_here
@@ -67,7 +68,8 @@ def main() -> list[tuple[str, str]]:
         with Running(_judge) as server:
             taking = asyncio.run(_answered(application, ledger, flags, server.url))
         tiers, spent = ledger.look(_tiers), ledger.look(_spent)
-        tiers["rule"] = taking[: len(tiers["rule"])]  # decided in the transaction that takes them
+        for tier in ("rule", "score"):  # decided in the transaction that takes them
+            tiers[tier] = taking[: len(tiers[tier])]
         ledger.close()
         everything = sum(_cost(application, orjson.loads(line)) for line in flags.open("rb"))
     total = sum(len(times) for times in tiers.values())
@@ -124,7 +126,9 @@ async def _answered(application: Application, ledger: Ledger, flags: Path, url: 
     models = askers(application, ledger, clock, {"OPENAI_API_KEY": "none", "OPENAI_BASE_URL": url})
     pumps = [Pump(ledger, policy, clock, "one", stage) for stage in (LlmStage(policy, models), HumanStage(ledger, policy, clock))]
     source = Paced(flags)
-    service = Service(ledger, policy, clock, Intake(ledger, Planner(policy), clock, None), pumps)
+    scores = scorers(policy.respond)
+    planner = Planner(policy, scores, conditions(scores))
+    service = Service(ledger, policy, clock, Intake(ledger, planner, clock, None), pumps)
     working = [asyncio.create_task(pump.run()) for pump in pumps]
     await service.once(source)
     source.close()
