@@ -12,6 +12,7 @@ from ruamel.yaml import YAML
 
 from dataflows.commands.app import command
 from models.application.keys import LATER, SECTIONS
+from tests.agents.flags import flag, written
 
 ROOT = Path(__file__).parent.parent.parent
 FILES = [*sorted(ROOT.glob("examples/*/app.yaml"))]
@@ -94,4 +95,20 @@ def test_what_a_run_writes_fits(tmp_path: Path, capfd: pytest.CaptureFixture[str
 def test_one_schema_at_a_time(capfd: pytest.CaptureFixture[str]) -> None:
     """Usage."""
     assert command(["schema"]) == 2
-    assert "expected one of --application, --flag, --late and" in " ".join(capfd.readouterr().err.replace("│", " ").split())
+    assert "expected one of --application, --flag, --late," in " ".join(capfd.readouterr().err.replace("│", " ").split())
+
+
+def test_a_decision_fits(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """As respond writes it."""
+    (tmp_path / "app.yaml").write_text(
+        "tocsin: 1\nname: bank\nstreams: {tx: {time: ts, fields: {ts: timestamp, customer_id: string}}}\n"
+        "patterns: {takeover: {on: tx, by: customer_id, when: customer_id = 'a'}}\n"
+        "respond: {responders: {r: {actions: {default: [{topic: decided}]}}}}\n"
+    )
+    flags, decisions = written(tmp_path / "flags.jsonl", flag(1)), tmp_path / "decisions.jsonl"
+    command_line = ["respond", str(tmp_path / "app.yaml"), "--flags", str(flags), "--once", "--decisions", str(decisions)]
+    assert command(command_line) == 0
+    found = schema(capfd, "--decision")
+    for path in (decisions, tmp_path / "decided.jsonl"):
+        [line] = path.read_text().splitlines()
+        jsonschema.validate(json.loads(line), found)
