@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import time
 from pathlib import Path
 from textwrap import indent
@@ -77,12 +76,12 @@ def _written(written: Summary) -> str:
 
 def _application(out: Path) -> Application:
     """The example, copied to where the data are: its paths are relative to its file."""
+    from dataflows.commands.copying import lay_beside
     from models.application.load import load
 
     copied = out / APPLICATION.name
     copied.write_bytes(APPLICATION.read_bytes())
-    for folder in ("prompts", "models"):
-        shutil.copytree(APPLICATION.parent / folder, out / folder, dirs_exist_ok=True)
+    lay_beside(APPLICATION, out)
     return load(copied)
 
 

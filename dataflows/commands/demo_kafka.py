@@ -33,6 +33,7 @@ def demo_kafka(application: Path, out: Path, rate: int, seconds: float) -> None:
         UserError: when the broker for tests is not installed.
     """
     from dataflows.commands.console import out as screen
+    from dataflows.commands.copying import lay_beside
     from dataflows.commands.stop import Stop
     from dataflows.connectors.kafka.embedded import Broker
     from dataflows.generate.feed import KEYS
@@ -46,6 +47,7 @@ def demo_kafka(application: Path, out: Path, rate: int, seconds: float) -> None:
     stop = Stop()
     broker = Broker().start(topics)
     try:
+        lay_beside(application, out)
         file = out / "kafka.yaml"
         file.write_text(over_topics(application.read_text(encoding="utf-8"), broker.servers), encoding="utf-8")
         screen.print(f"   a broker in memory on {broker.servers}; {file} reads and writes its topics", soft_wrap=True)
