@@ -6,7 +6,7 @@ import gc
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -57,15 +57,16 @@ def fill(found: Broker, topic: str, path: Path) -> int:
     return n
 
 
-def consume(found: Broker, topic: str, n: int) -> float:
-    """Seconds to take every message and its value, and nothing more; the collector is kept from it as from a run."""
+def consume(found: Broker, topic: str, n: int, *, spared: bool) -> float:
+    """Seconds to take every message and its value, and nothing more; ``spared``: the collector is kept from it as from a run."""
     connection = Connection("bench", {"bootstrap.servers": found.servers})
     consumer = connection.consumer("bench", lambda error: None)
     consumer.assign([TopicPartition(topic, number, OFFSET_BEGINNING) for number in range(PARTITIONS)])
     taken, size, started = 0, 0, time.perf_counter()
-    gc.freeze()
+    if spared:
+        gc.freeze()
     while taken < n:
-        with no_collection():
+        with no_collection() if spared else nullcontext():
             messages = consumer.consume(50_000, 0.0)
         if not messages:
             time.sleep(0.001)
@@ -73,7 +74,8 @@ def consume(found: Broker, topic: str, n: int) -> float:
             if message.error() is None:
                 taken += 1
                 size += len(message.value() or b"")
-    gc.unfreeze()
+    if spared:
+        gc.unfreeze()
     seconds = time.perf_counter() - started
     consumer.close()
     return seconds
@@ -100,15 +102,19 @@ def main(n: int = 1_000_000, rounds: int = 3) -> list[tuple[str, str]]:
         application = load(Path(folder) / "app.yaml")
         application = replace(application, streams={"tx": replace(application.streams["tx"], max_ahead=None)})
         assert fill(found, topic, path) == n
-        consumed, whole = [], []
+        consumed, spared, whole = [], [], []
         for _ in range(rounds):
-            consumed.append(consume(found, topic, n))
+            consumed.append(consume(found, topic, n, spared=False))
+            spared.append(consume(found, topic, n, spared=True))
             whole.append(run(application))
         figures = sorted(c / w for c, w in zip(consumed, whole, strict=True))
+        alike = sorted(c / w for c, w in zip(spared, whole, strict=True))
         count = len(found.read(flags, PARTITIONS)) // rounds - 1
     return [
         ("W4 consume only", f"{n / min(consumed) / 1e3:.0f} k events/s"),
         ("W4 topics to flags", f"{n / min(whole) / 1e3:.0f} k events/s"),
+        ("W4 consume only, spared the collector", f"{n / min(spared) / 1e3:.0f} k events/s"),
         ("W4 share of consume only", f"{min(consumed) / min(whole):.2f} (in turn {figures[0]:.2f} to {figures[-1]:.2f})"),
+        ("W4 share, both spared", f"{min(spared) / min(whole):.2f} (in turn {alike[0]:.2f} to {alike[-1]:.2f})"),
         ("W4 flags", f"{count}"),
     ]
