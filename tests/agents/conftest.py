@@ -1,4 +1,4 @@
-"""Ledgers on both databases; one PostgreSQL server a session, one database a test."""
+"""Ledgers on both databases; one PostgreSQL server a session, one database a test; a broker in memory."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
+
+from dataflows.connectors.kafka.embedded import Broker
 
 _numbers = itertools.count()
 
@@ -47,3 +49,11 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'ledger.db'}"
     made: Callable[[], str] = request.getfixturevalue("new_database")
     return made()
+
+
+@pytest.fixture(scope="session")
+def broker() -> Iterator[Broker]:
+    """One broker for the tests of a process."""
+    found = Broker().start()
+    yield found
+    found.stop()
