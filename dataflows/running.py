@@ -221,7 +221,6 @@ def _counts_in(folder: Path) -> Counts:
 
 
 def _flow(job: Job, sinks: Sinks, resumed: Resumed, cluster: tuple[list[str], int] | None) -> None:
-    os.environ["RUST_BACKTRACE"] = "0"
     from bytewax._bytewax import cluster_main, run_main  # the only entries that take an epoch's length
     from bytewax.recovery import RecoveryConfig
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url, text
 from sqlalchemy.engine import URL
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 POSTGRESQL = "postgresql"
 _PRAGMAS = (
@@ -22,6 +22,17 @@ _PRAGMAS = (
 
 class LedgerError(Exception):
     """The ledger cannot be used as it is; the text says why and what to do."""
+
+
+def unusable(error: BaseException) -> str | None:
+    """What a database's own failure means for whoever runs a command on its ledger; None for other errors."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    if not isinstance(error, OperationalError):
+        return None
+    cause = str(error.orig).strip().partition("\n")[0]
+    cure = "Free room on its disk" if "full" in cause or "No space" in cause else "See that it can be reached and written"
+    return f"the ledger: {cause}. {cure}; what was committed is kept, and the same command goes on from there"
 
 
 def ledger_url(given: str) -> URL:

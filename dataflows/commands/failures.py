@@ -27,6 +27,8 @@ def report(error: BaseException) -> int:
 
 def told(error: BaseException) -> tuple[str, int, bool]:
     """An error's text, the exit code that fits it, and whether the text is all that there is to know."""
+    from agents.ledger.connect import unusable
+
     known = _known(error)
     if known is not None:
         return known, int(getattr(error, "code", WRONG_INPUT)), True
@@ -34,6 +36,8 @@ def told(error: BaseException) -> tuple[str, int, bool]:
         from dataflows.runtime.workers import LOST_PEER
 
         return LOST_PEER, OUTSIDE, True
+    if (text := unusable(error)) is not None:
+        return text, OUTSIDE, True
     if isinstance(error, OSError):
         return f"{error.filename or 'input or output'}: {error.strerror or error}", OUTSIDE, True
     return "This is a defect of Tocsin, not of your file: please report it with its stack trace.", OUTSIDE, False

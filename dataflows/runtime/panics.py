@@ -14,6 +14,7 @@ _NOISE = (b"thread '", b"called `Result::unwrap()`", b"Box<dyn Any>", b"note: ru
 @contextmanager
 def without_panics() -> Iterator[None]:
     """Pass standard error on line by line while the runtime runs, but for a panic's text."""
+    os.environ["RUST_BACKTRACE"] = "0"  # read at the first panic
     sys.stderr.flush()
     kept = os.dup(2)
     ours, theirs = os.pipe()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import json
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dataflows.runtime.panics import without_panics
 from models.application.resolved import Application
 
 VERSION = 1
@@ -78,11 +80,17 @@ def opened(path: Path, application: Application, shards: int, begin: int | None 
 def broken_state(error: BaseException, path: Path | None, *, alone: bool) -> StateProblem | None:
     """What the runtime's error says of its own files, None for any other; ``alone``: no other worker may have caused a panic."""
     text = str(error)
+    if path is not None and isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _full(path)
     if path is None or not ("SqliteFailure" in text or (alone and type(error).__name__ == "PanicException")):
         return None
     if "DiskFull" in text or "disk is full" in text:
-        return StateProblem(f"{path}: state cannot be saved: the disk is full. Free room on it; the same command then goes on", 3)
+        return _full(path)
     return StateProblem(f"{path}: state cannot be saved or read: {text}. Is the disk full, a file damaged?", 3)
+
+
+def _full(path: Path) -> StateProblem:
+    return StateProblem(f"{path}: state cannot be saved: the disk is full. Free room on it; the same command then goes on", 3)
 
 
 def shape_of(application: Application) -> str:
@@ -190,8 +198,12 @@ def _make(path: Path, manifest: dict[str, object]) -> None:
         )
     shutil.rmtree(recovery_of(path), ignore_errors=True)
     recovery_of(path).mkdir()
-    init_db_dir(recovery_of(path), 1)  # type: ignore[no-untyped-call]
-    _write(path, manifest)
+    try:
+        with without_panics():
+            init_db_dir(recovery_of(path), 1)  # type: ignore[no-untyped-call]
+        _write(path, manifest)
+    except BaseException as error:
+        raise broken_state(error, path, alone=True) or error from None
 
 
 def _write(path: Path, manifest: dict[str, object]) -> None:

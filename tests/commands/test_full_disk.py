@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import os
 import resource
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
+from agents.ledger.connect import unusable
 from dataflows.connectors.jsonlines import JsonLines, WriteFailed
-from dataflows.state.directory import broken_state
+from dataflows.state.directory import StateProblem, broken_state, has_state, opened
+from models.application.load import load
 
 ROOT = Path(__file__).parent.parent.parent
 APPLICATION = """tocsin: 1
@@ -71,3 +75,42 @@ def test_a_state_without_room_says_so(tmp_path: Path) -> None:
     assert odd is not None and str(odd).endswith("SqliteFailure(NotADatabase). Is the disk full, a file damaged?")
     assert broken_state(full, None, alone=True) is None
     assert broken_state(RuntimeError("another"), tmp_path, alone=True) is None
+
+
+def test_a_state_that_cannot_be_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The runtime panics where it makes its files; what it says of the disk is told, and nothing is taken for saved."""
+
+    class PanicException(BaseException):
+        pass
+
+    def full(*_: object) -> None:
+        raise PanicException('called `Result::unwrap()` on an `Err` value: SqliteFailure(Error { code: DiskFull }, Some("disk is full"))')
+
+    (tmp_path / "app.yaml").write_text(APPLICATION)
+    monkeypatch.setattr("bytewax.recovery.init_db_dir", full)
+    with pytest.raises(StateProblem) as found, opened(tmp_path / "state", load(tmp_path / "app.yaml"), 16):
+        pass
+    assert str(found.value).endswith("state: state cannot be saved: the disk is full. Free room on it; the same command then goes on")
+    assert found.value.code == 3 and not has_state(tmp_path / "state")
+
+
+def test_a_ledger_that_may_not_grow(tmp_path: Path) -> None:
+    """Exit code 3 and one line, by the command itself."""
+    (tmp_path / "app.yaml").write_text(APPLICATION + "respond: {responders: {r: {default: watch}}}\n")
+    (tmp_path / "flags.jsonl").write_text("")
+    done = subprocess.run(
+        [sys.executable, "-m", "dataflows", "respond", str(tmp_path / "app.yaml"), "--flags", str(tmp_path / "flags.jsonl"), "--once"],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}, capture_output=True, text=True, check=False,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000)),
+    )  # fmt: skip
+    assert done.returncode == 3, done.stderr
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("the ledger: ") and line.endswith("what was committed is kept, and the same command goes on from there")
+
+
+def test_a_full_ledger_is_named_also_among_other_failures() -> None:
+    full = OperationalError("INSERT", {}, sqlite3.OperationalError("database or disk is full"))
+    assert unusable(ExceptionGroup("tasks", [full])) == (
+        "the ledger: database or disk is full. Free room on its disk; what was committed is kept, and the same command goes on from there"
+    )
+    assert unusable(ValueError("x")) is None
