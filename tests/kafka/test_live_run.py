@@ -9,13 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
+from dataflows.connectors.kafka.connection import Connection
 from dataflows.connectors.kafka.embedded import Broker
 from dataflows.connectors.kafka.live import Live, Span
 from dataflows.connectors.kafka.reasons import KafkaProblem
+from dataflows.connectors.kafka.topics import partitions_of
+from dataflows.connectors.notices import Notice
 from dataflows.running import Job, run_here
 from models.application.resolved import Application
 from tests.kafka.door import Door
@@ -157,3 +160,11 @@ def test_a_wrong_setting_is_named(setting: str, broker: Broker, tmp_path: Path) 
     assert isinstance(run.problem, KafkaProblem)
     assert str(run.problem).startswith("connection 'main': ") and setting in str(run.problem)
     assert run.problem.code == 1
+
+
+def test_a_stop_while_a_broker_is_waited_for_says_nothing_of_its_answer() -> None:
+    """It never answered: what is told is that it was waited for."""
+    said: list[Notice] = []
+    live = Live(lambda: 0, lambda message: said.append(cast(Notice, message)), lambda: bool(said))
+    assert partitions_of(Connection("main", {"bootstrap.servers": "127.0.0.1:1"}), ["t"], live) == {}
+    assert [notice.event for notice in said] == ["broker_waiting"]
