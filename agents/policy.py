@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from models.application.respond.resolved import ESCALATE, Respond, Responder
 
 LLM, HUMAN = "llm", "human"

@@ -44,7 +44,7 @@ from dataflows.generate.bank import Size
 from dataflows.generate.write import generate_bank, inputs_of
 from dataflows.running import Job, run_here
 from models.application.load import load
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from tests.agents.llm.scripted import Running, Send, Server, completion, reply
 
 APPLICATION = Path(__file__).parent.parent / "examples" / "card-fraud" / "app.yaml"

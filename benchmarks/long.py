@@ -11,7 +11,8 @@ import numpy as np
 from dataflows.operators.windows import Windows
 from dataflows.operators.zscore import ZScores
 from models.application.load import load
-from models.application.resolved import By, Feature, Score
+from models.application.resolved.facts import Feature, Score
+from models.application.resolved.places import By
 from models.expressions.expression import Expression
 from models.expressions.tree import Node
 from models.values.column import Column

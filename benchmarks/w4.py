@@ -20,7 +20,7 @@ from dataflows.connectors.kafka.fetch import no_collection
 from dataflows.connectors.kafka.live import END, Live, Span
 from dataflows.running import Job, run_here
 from models.application.load import load
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 
 PARTITIONS = 4
 SERVERS = "TOCSIN_BENCH_KAFKA"

@@ -15,7 +15,7 @@ from dataflows.matching import line_readers, turns_over
 from dataflows.planning.plan import plan
 from dataflows.planning.steps import Plan
 from dataflows.reading.readers import file_readers, static_tables
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 
 _PARTITION, _OFFSET = "\0partition", "\0offset"
 ON = "on"

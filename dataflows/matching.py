@@ -21,7 +21,8 @@ from dataflows.reading.changes import ChangeJudge
 from dataflows.reading.judge import Judge, Judged
 from dataflows.reading.readers import static_tables
 from dataflows.stages.items import Found
-from models.application.resolved import Application, FieldSpec, Stream, Table
+from models.application.resolved.application import Application
+from models.application.resolved.sources import FieldSpec, Stream, Table
 from models.events.evidence import Evidence
 from models.events.flag import FlagBuilder
 from models.events.hit import Hit

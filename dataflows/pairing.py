@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from models.application.tests import Expect, Test
 from models.expressions.text import interval_text, time_text
 

@@ -34,7 +34,7 @@ from dataflows.state.directory import StateDirectory, StateProblem, broken_state
 from dataflows.state.moved import keys_moved
 from dataflows.state.resumed import Resumed
 from dataflows.state.saved import saved_parts
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 
 EPOCH = timedelta(seconds=1)
 """How often everything before a moment counts as done."""

@@ -21,7 +21,9 @@ from dataflows.reading.changes import ChangeJudge
 from dataflows.reading.judge import Judge, Judged
 from dataflows.reading.prelude import StaticTable
 from dataflows.reading.readers import static_tables
-from models.application.resolved import Application, FieldSpec, Mode, Pattern, Stream
+from models.application.resolved.application import Application
+from models.application.resolved.patterns import Mode, Pattern
+from models.application.resolved.sources import FieldSpec, Stream
 from models.application.sources import changed_field
 from models.application.tests import Given, Test
 from models.events.flag import FlagBuilder

@@ -14,7 +14,7 @@ from agents.llm.recorded import RecordedGateway
 from agents.llm.request import Gateway
 from agents.llm.sealing import Sealer
 from models.application.errors import ApplicationErrors
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from models.application.respond.environment import EnvText
 from models.application.respond.resolved import LlmTier, Respond, Responder
 

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from models.application.resolved import Application, Feature, Stream
+from models.application.resolved.application import Application
+from models.application.resolved.facts import Feature
+from models.application.resolved.sources import Stream
 from models.values.types import Kind
 
 _SHOWING = frozenset({"first", "last", "min", "max", "previous"})

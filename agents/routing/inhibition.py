@@ -17,7 +17,7 @@ from agents.inbox.record import Flag
 from agents.ledger.connect import POSTGRESQL
 from agents.ledger.schema import inhibition
 from agents.routing.columns import FlagColumns
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 from models.application.respond.resolved import Inhibit
 from models.events.flagvalues import json_value
 from models.events.ids import canonical_json

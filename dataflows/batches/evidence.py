@@ -6,7 +6,9 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from dataflows.batches.batch import Batch
-from models.application.resolved import Application, Pattern, Stream
+from models.application.resolved.application import Application
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.sources import Stream
 from models.events.evidence import Evidence
 from models.expressions.text import to_text
 from models.values.column import Column

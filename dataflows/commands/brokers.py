@@ -10,7 +10,7 @@ from dataflows.commands.options import Given, pairs
 
 if TYPE_CHECKING:
     from dataflows.connectors.kafka.live import Live
-    from models.application.resolved import Application
+    from models.application.resolved.application import Application
 
 SECONDS = 10.0
 """How long a broker is waited for."""

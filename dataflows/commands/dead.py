@@ -94,7 +94,7 @@ def _found(place: Path, given: Given, stream: str | None, reason: str | None) ->
 def _send(path: Path, given: Given, rows: list[dict[str, Any]]) -> None:
     from dataflows.connectors.kafka.connection import connection_of
     from dataflows.connectors.kafka.resend import Original, resend
-    from models.application.resolved import KafkaInput
+    from models.application.resolved.sources import KafkaInput
 
     loaded = application_of(path, given)
     by_connection: dict[str, list[Original]] = {}

@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from dataflows.generate.write import Summary
     from dataflows.monitoring.counts import Counts
-    from models.application.resolved import Application
+    from models.application.resolved.application import Application
 
 ROOT = Path(__file__).parent.parent.parent
 APPLICATION = ROOT / "examples" / "card-fraud" / "app.yaml"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from dataflows.connectors.kafka.live import Live
     from dataflows.connectors.kafka.resend import Original
     from dataflows.monitoring.observed import Observed
-    from models.application.resolved import Application
+    from models.application.resolved.application import Application
 
 HEARTBEATS = "heartbeats"
 _OUTPUTS = {"to": "flags", "late": "late", "dead_letters": "dead"}

@@ -16,7 +16,7 @@ from dataflows.commands.options import Application, Inputs, Json, Overlays, Para
 if TYPE_CHECKING:
     import polars as pl
 
-    from models.application.resolved import Application as Loaded
+    from models.application.resolved.application import Application as Loaded
 
 
 def features(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import groupby
 from xml.etree import ElementTree
 
-from dataflows.commands.test import Outcome
+from dataflows.commands.outcome import Outcome
 
 
 def junit_xml(outcomes: Sequence[Outcome], seconds: float) -> bytes:

@@ -14,7 +14,7 @@ from dataflows.connectors.notices import Notice
 
 if TYPE_CHECKING:
     from dataflows.monitoring.observed import Observed
-    from models.application.resolved import Application
+    from models.application.resolved.application import Application
 
 LOOPBACK = "127.0.0.1"
 Listen = Annotated[

@@ -11,7 +11,7 @@ import typer
 
 from dataflows.connectors.kafka.live import END, Live, Span
 from dataflows.runtime.topology import reads_kafka, uses_kafka
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 
 
 def live_of(application: Application, begin: str | None, end: str | None, draining: Callable[[], bool]) -> Live | None:

@@ -12,7 +12,8 @@ from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 from dataflows.commands.console import err
 from dataflows.connectors.files import FileProblem, size_of
 from dataflows.running import Counting
-from models.application.resolved import Application, FileInput, Stream, Table
+from models.application.resolved.application import Application
+from models.application.resolved.sources import FileInput, Stream, Table
 from models.expressions.text import time_text
 
 EVERY = 0.1

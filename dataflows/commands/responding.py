@@ -35,7 +35,7 @@ from agents.tiers.score import conditions, scorers
 from dataflows.commands.failures import UserError
 from dataflows.commands.serving import serving
 from models.application.load import load
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 
 
 @dataclass(frozen=True, slots=True)

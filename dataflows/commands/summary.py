@@ -11,7 +11,7 @@ import typer
 from dataflows.commands.console import err
 from dataflows.connectors.notices import Notice
 from dataflows.monitoring.counts import Counts
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 
 if TYPE_CHECKING:
     from dataflows.running import Job

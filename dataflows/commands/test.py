@@ -5,25 +5,13 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dataflows.commands.options import Json, Params, pairs
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How one test went, or why a file has none (``place`` is then the file): ``problems`` in words, empty where all is well."""
-
-    file: str
-    place: str
-    pattern: str
-    name: str
-    problems: tuple[str, ...]
-    seconds: float
+from dataflows.commands.outcome import Outcome
 
 
 def test(

@@ -14,7 +14,7 @@ from dataflows.commands.failures import UserError
 
 if TYPE_CHECKING:
     from dataflows.tracing.trace import Story
-    from models.application.resolved import Application
+    from models.application.resolved.application import Application
 
 
 def tell(

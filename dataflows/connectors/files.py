@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dataflows.decoding.decoded import PADDING, RawRows
 from dataflows.decoding.json import lines_in
 from dataflows.decoding.recycled import POOL
-from models.application.resolved import FileInput
+from models.application.resolved.sources import FileInput
 
 BLOCK = 16 << 20
 """Bytes read at once; small enough for the cache of a few cores, large enough that a shard's share is worth a call."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from dataflows.connectors.files import Block, FileProblem, Mark
 from dataflows.decoding.decoded import DeadRow, Decoded, RawRows, Reason
 from dataflows.decoding.moments import MAX_TIME, MIN_TIME
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.expressions.text import to_json
 from models.values.column import Column
 from models.values.strings import Strings

@@ -17,7 +17,7 @@ from dataflows.decoding.decoded import DeadRow, Decoded, RawRows, Reason, rows_f
 from dataflows.decoding.framing import FRAME, schema_id
 from dataflows.decoding.json import raw_rows
 from dataflows.decoding.strict import Bad
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.values.column import column_of
 
 Texts = tuple[str, ...]

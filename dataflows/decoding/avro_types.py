@@ -9,7 +9,7 @@ from typing import Any
 from dataflows.decoding.decoded import Reason
 from dataflows.decoding.moments import MAX_DATE, MAX_TIME, MIN_DATE, MIN_TIME, parse_date, parse_time
 from dataflows.decoding.strict import Bad
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.values.types import UNITS, Kind, Type
 
 Convert = Callable[[Any], Any]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataflows.decoding.strict_debezium import TIME_FIELD, ChangeReader, ChangeRules
-from models.application.resolved import Stream, Table
+from models.application.resolved.sources import Stream, Table
 
 
 def change_reader(source: Stream | Table) -> ChangeReader:

@@ -17,7 +17,7 @@ from dataflows.decoding.json import raw_rows
 from dataflows.decoding.kernels_members import split_member
 from dataflows.decoding.scanned import Scanned, Scanner
 from dataflows.decoding.strict import REPEATED, Bad, parse, values_of
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.values.types import STRING
 
 REQUIRED = ("specversion", "id", "source", "type")

@@ -10,7 +10,7 @@ from dataflows.decoding.decoded import DeadRow, Decoded, RawRows, Reason, rows_s
 from dataflows.decoding.json import JsonChunk
 from dataflows.decoding.plain import RowReader
 from dataflows.decoding.strict import Bad, Number, convert
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.values.column import column_of
 from models.values.types import Kind, Type
 

@@ -31,7 +31,7 @@ from dataflows.decoding.moments import MAX_TIME, MIN_TIME
 from dataflows.decoding.scanned import Scanned
 from dataflows.decoding.strict import Bad
 from dataflows.decoding.strict_debezium import TIME_FIELD, ChangeReader, ChangeRules
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.events.debezium import Change, change_id
 from models.values.column import Column, different
 from models.values.strings import Strings

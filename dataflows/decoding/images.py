@@ -17,7 +17,7 @@ from dataflows.decoding.moments import MAX_DATE, MAX_TIME, MIN_DATE, MIN_TIME
 from dataflows.decoding.scanned import Scanned, Scanner
 from dataflows.decoding.strict import Bad, Number
 from dataflows.decoding.strict_debezium import MOST_KEPT, parse_record
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.events.debezium import Shape, read_change, shapes_of
 from models.values.types import INT, STRING, UNITS, Kind
 

@@ -15,7 +15,7 @@ from dataflows.decoding.kernels_lines import line_ends
 from dataflows.decoding.plain import RowReader
 from dataflows.decoding.scanned import Scanner
 from dataflows.decoding.strict import Bad, parse, values_of
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.values.kernels import gather_bytes
 
 

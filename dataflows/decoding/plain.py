@@ -11,7 +11,7 @@ import orjson
 from dataflows.decoding.framing import without_frame
 from dataflows.decoding.moments import parse_date, parse_time
 from dataflows.decoding.strict import parse, unscaled_of, values_of
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.values.types import UNITS, Kind, Type
 
 _EXACT = 10**15

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from dataflows.decoding import kernels_json as kernels
 from dataflows.decoding.recycled import POOL
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.values.column import Column
 from models.values.strings import Strings
 from models.values.types import UNITS, Kind, Type

@@ -10,7 +10,7 @@ from typing import Any
 
 from dataflows.decoding.decoded import Reason
 from dataflows.decoding.moments import MAX_TIME, MIN_TIME, parse_date, parse_time
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.values.types import UNITS, Kind, Type
 
 INT_MIN, INT_MAX = -(2**63), 2**63 - 1

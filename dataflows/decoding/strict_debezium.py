@@ -11,7 +11,7 @@ from dataflows.decoding.decoded import Reason
 from dataflows.decoding.framing import without_frame
 from dataflows.decoding.moments import MAX_DATE, MAX_TIME, MIN_DATE, MIN_TIME
 from dataflows.decoding.strict import Bad, Number, check_text, convert
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.events.debezium import Change, Shape, is_infinite, is_number, is_unavailable, plain_value, read_change, shapes_of
 from models.values.types import Kind
 

@@ -15,7 +15,7 @@ from dataflows.connectors.kafka.reasons import KafkaProblem, explain
 from dataflows.connectors.kafka.registry import Registry
 from dataflows.doctor.findings import Finding, fault, ok, problem, warning
 from dataflows.doctor.topics import topic_findings
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 
 
 def brokers(application: Application, patient: Callable[[], Live]) -> Iterator[Finding | Connection]:

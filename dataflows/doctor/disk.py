@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dataflows.doctor.findings import Finding, fault, ok, problem, warning
 from dataflows.state.directory import StateProblem, fitting, has_state, in_use, manifest_of
-from models.application.resolved import Application, Outputs
+from models.application.resolved.application import Application, Outputs
 
 _LEAST, _GOOD = 64 << 20, 1 << 30
 """Bytes without which a run would soon fail, and with which it has room."""

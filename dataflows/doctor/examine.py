@@ -17,7 +17,8 @@ from dataflows.doctor.inputs import input_findings
 from dataflows.doctor.machine import machine
 from dataflows.doctor.sample import samples
 from models.application.errors import ApplicationErrors
-from models.application.resolved import Application, FileInput, Stream, Table
+from models.application.resolved.application import Application
+from models.application.resolved.sources import FileInput, Stream, Table
 
 
 @dataclass(frozen=True, slots=True)

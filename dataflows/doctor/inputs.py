@@ -9,7 +9,7 @@ import numpy as np
 
 from dataflows.doctor.findings import Finding, fault, ok, warning
 from dataflows.doctor.sample import Part, Sample
-from models.application.resolved import Stream, Table
+from models.application.resolved.sources import Stream, Table
 from models.expressions.text import interval_text
 
 _SECOND = 1_000_000

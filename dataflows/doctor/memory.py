@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from models.application.resolved import Application, Pattern
+from models.application.resolved.application import Application
+from models.application.resolved.patterns import Pattern
 
 
 def longest(application: Application) -> tuple[int, str]:

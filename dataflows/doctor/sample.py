@@ -20,7 +20,8 @@ from dataflows.planning.plan import plan
 from dataflows.reading.judge import Dead, Judged
 from dataflows.reading.readers import all_readers
 from dataflows.reading.records import Place, RecordReader
-from models.application.resolved import Application, KafkaInput, Stream, Table
+from models.application.resolved.application import Application
+from models.application.resolved.sources import KafkaInput, Stream, Table
 
 MOST = 20_000
 """Records of a topic that are looked at, over all of its partitions."""

@@ -9,7 +9,8 @@ from dataflows.connectors.kafka.described import Described
 from dataflows.connectors.kafka.needed import Need
 from dataflows.doctor.findings import Finding, fault, ok, warning
 from dataflows.doctor.memory import longest
-from models.application.resolved import Application, Stream, Table
+from models.application.resolved.application import Application
+from models.application.resolved.sources import Stream, Table
 from models.expressions.text import interval_text
 
 _ROOM = 262_144

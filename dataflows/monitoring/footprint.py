@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 
 _SAMPLE = 32
 _PLAIN = (int, float, str, bytes, bool, type(None))

@@ -10,7 +10,8 @@ from prometheus_client.registry import Collector
 
 from dataflows.batches.batch import AFTER_ALL, BEFORE_ALL
 from dataflows.monitoring.observed import Observed, Spread
-from models.application.resolved import Application, Suppress
+from models.application.resolved.application import Application
+from models.application.resolved.patterns import Suppress
 
 _SECONDS = 1e6
 

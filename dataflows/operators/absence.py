@@ -16,7 +16,7 @@ from dataflows.operators import kernels_absence as k
 from dataflows.operators.sequences.rows import LaneRows
 from dataflows.operators.store import EventStore
 from dataflows.operators.suppress import Suppressor
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 from models.events.evidence import Evidence
 from models.events.hit import Hit, Kind, deadline_order
 from models.values.types import Type

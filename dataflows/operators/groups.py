@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dataflows.operators import layout as k
-from models.application.resolved import Feature
+from models.application.resolved.facts import Feature
 from models.values.types import Kind, Type
 
 _BEFORE = frozenset({"previous", "since_last", "is_new"})

@@ -13,7 +13,7 @@ from dataflows.batches.batch import Batch
 from dataflows.batches.held import ChunkOf
 from dataflows.operators.rollup import Rows
 from dataflows.operators.store import EventStore
-from models.application.resolved import Rollup
+from models.application.resolved.facts import Rollup
 from models.values.column import Column, column_of, nulls
 from models.values.types import Type
 

@@ -15,7 +15,7 @@ from dataflows.operators import kernels_trigger as k
 from dataflows.operators.keeping import Keeping
 from dataflows.operators.suppress import Suppressor
 from dataflows.operators.trigger import Raised, Trigger
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 from models.events.evidence import Evidence
 from models.events.hit import Hit, Kind, deadline_order, hit_from, hit_state
 from models.values.column import Column

@@ -13,7 +13,7 @@ from dataflows.batches.batch import Batch
 from dataflows.batches.held import ChunkOf
 from dataflows.operators.keeping import Keeping
 from dataflows.operators.suppress import Suppressor
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 from models.events.evidence import Evidence
 from models.events.hit import Hit, Kind, hit_from
 from models.values.column import Column

@@ -14,7 +14,7 @@ from dataflows.operators import kernels_rollup as k
 from dataflows.operators.days import DAY, Days
 from dataflows.operators.memory import grown
 from dataflows.operators.windows import Windows
-from models.application.resolved import Feature, Rollup
+from models.application.resolved.facts import Feature, Rollup
 from models.expressions.expression import Expression
 from models.values.column import Column, nulls
 from models.values.types import INT

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from dataflows.batches.batch import Batch
 from dataflows.operators.per import HIT
-from models.application.resolved import Pattern, Storm
+from models.application.resolved.application import Storm
+from models.application.resolved.patterns import Pattern
 from models.events.hit import Hit, hit_from
 from models.values.column import Column
 

@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from models.application.resolved import Pattern, Stream
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.sources import Stream
 from models.events.evidence import Evidence
 from models.events.hit import Hit, Kind, deadline_order, hit_from, hit_state
 from models.values.types import Kind as Kind_

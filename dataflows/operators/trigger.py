@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dataflows.operators import kernels_trigger as k
 from dataflows.operators.store import NEXT, EventStore
 from dataflows.operators.suppress import NEVER
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 
 TTL = 90 * 86_400_000_000
 """Microseconds after a key's last event at which its state counts as absent."""

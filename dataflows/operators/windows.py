@@ -17,7 +17,7 @@ from dataflows.operators.kernels_reads import KERNELS
 from dataflows.operators.kernels_windows import append, compact
 from dataflows.operators.log_state import horizon, idle, mark, recount, release, renumber
 from dataflows.operators.memory import grown, zeros
-from models.application.resolved import Feature
+from models.application.resolved.facts import Feature
 from models.values.column import Column
 from models.values.strings import Strings
 from models.values.types import Kind

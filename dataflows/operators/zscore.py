@@ -14,7 +14,7 @@ from dataflows.operators import layout as lay
 from dataflows.operators.exact import fsum
 from dataflows.operators.intrinsics import bits_of, float_of
 from dataflows.operators.kernels_windows import spread_by, spread_of
-from models.application.resolved import Score
+from models.application.resolved.facts import Score
 from models.values.column import Column
 from models.values.types import FLOAT, Kind
 

@@ -21,7 +21,9 @@ from dataflows.planning.steps import (
     hits_of,
     raises,
 )
-from models.application.resolved import Application, Feature, Pattern, Rollup, Score
+from models.application.resolved.application import Application
+from models.application.resolved.facts import Feature, Rollup, Score
+from models.application.resolved.patterns import Pattern
 
 Targets = Mapping[tuple[int, str], Sequence[tuple[int, int]]]
 Columns = dict[tuple[int, int], frozenset[str]]

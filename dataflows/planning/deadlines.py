@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from dataflows.planning.steps import Stage, Step, Wave
-from models.application.resolved import Feature, Pattern, Rollup
+from models.application.resolved.facts import Feature, Rollup
+from models.application.resolved.patterns import Pattern
 
 
 def deadline_reads(stage: Stage, wave: Wave) -> list[tuple[Pattern, dict[str, str]]]:

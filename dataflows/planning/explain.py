@@ -7,8 +7,10 @@ from typing import Any
 from dataflows.planning.partitioned import exchange_of
 from dataflows.planning.remembered import remembered
 from dataflows.planning.steps import SOURCE, Derive, Lookup, Plan, Scoring, Stage, Step, Storming, Suppression, Wave
-from models.application.resolved import Feature, FileInput, KafkaInput, Pattern, Rollup, Stream, Table
-from models.application.steps import SequenceSpec
+from models.application.resolved.facts import Feature, Rollup
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.sources import FileInput, KafkaInput, Stream, Table
+from models.application.resolved.steps import SequenceSpec
 from models.expressions.text import interval_text
 
 

@@ -7,8 +7,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from dataflows.planning.steps import Derive, Lookup, Storming, Suppression, flags_before_storm, hits_of
-from models.application.resolved import Application, Feature, Join, Label, Pattern, Rollup, Score, Stream
-from models.application.steps import Arm, Until
+from models.application.resolved.application import Application
+from models.application.resolved.facts import Feature, Label, Rollup, Score
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.sources import Join, Stream
+from models.application.resolved.steps import Arm, Until
 from models.application.stepscope import PREFIX, look_back
 from models.expressions.expression import Expression
 

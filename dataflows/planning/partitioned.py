@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import Protocol
 
 from dataflows.planning.steps import SOURCE, Lane, Plan, Stage
-from models.application.resolved import FileInput
+from models.application.resolved.sources import FileInput
 
 
 class Exchange(StrEnum):

@@ -27,7 +27,10 @@ from dataflows.planning.steps import (
     hits_of,
     raises,
 )
-from models.application.resolved import Application, Feature, Pattern, Rollup, Score, Stream
+from models.application.resolved.application import Application
+from models.application.resolved.facts import Feature, Rollup, Score
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.sources import Stream
 
 
 def plan(application: Application, *, features_of: Iterable[str] = ()) -> Plan:

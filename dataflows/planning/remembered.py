@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from dataflows.planning.steps import Lookup, Plan, Scoring, Stage, Wave
-from models.application.resolved import Feature, Pattern, Rollup, Score
+from models.application.resolved.facts import Feature, Rollup, Score
+from models.application.resolved.patterns import Pattern
 from models.expressions.text import interval_text
 
 _KEPT_WHOLE = frozenset({"distinct", "quantile", "is_new"})

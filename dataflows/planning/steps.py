@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from models.application.resolved import Application, Feature, Join, Pattern, Rollup, Score
+from models.application.resolved.application import Application
+from models.application.resolved.facts import Feature, Rollup, Score
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.sources import Join
 from models.expressions.expression import Expression
 
 SOURCE = -1

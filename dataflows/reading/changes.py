@@ -32,7 +32,7 @@ from dataflows.reading.deadlimit import DeadLimit
 from dataflows.reading.judge import Judged, dead_of, last_offset, numbers_of
 from dataflows.reading.outliers import FAR
 from dataflows.stages.items import CHANGE, DIGEST, VERSION
-from models.application.resolved import Table
+from models.application.resolved.sources import Table
 from models.values.column import Column
 from models.values.types import INT, TIMESTAMP
 

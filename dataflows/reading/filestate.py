@@ -6,7 +6,7 @@ from typing import Any
 
 from dataflows.batches.batch import AFTER_ALL, BEFORE_ALL
 from dataflows.connectors.files import Mark
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from models.values.packed import of_version, versioned
 
 VERSION = 1

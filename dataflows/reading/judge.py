@@ -19,7 +19,7 @@ from dataflows.decoding.origin import Located
 from dataflows.reading.deadlimit import DeadLimit
 from dataflows.reading.dedup import Dedup
 from dataflows.reading.outliers import FAR
-from models.application.resolved import Stream
+from models.application.resolved.sources import Stream
 
 
 class Late(NamedTuple):

@@ -30,7 +30,7 @@ from dataflows.reading.outliers import LOOK, as_dead, not_believed
 from dataflows.reading.prelude import StaticTable
 from dataflows.reading.reader import Reader
 from dataflows.reading.records import Place, RecordReader
-from models.application.resolved import FileInput, KafkaInput, Stream, Table
+from models.application.resolved.sources import FileInput, KafkaInput, Stream, Table
 from models.values.column import Column, concat
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from dataflows.batches.batch import BEFORE_ALL
 from dataflows.reading.records import RecordReader
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from models.values.packed import of_version, versioned
 
 VERSION = 2

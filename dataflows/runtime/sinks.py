@@ -21,7 +21,7 @@ from dataflows.operators.canonical import key_values
 from dataflows.reading.judge import Dead, Judged, Late
 from dataflows.reading.promise import PromiseBroken, Violation
 from dataflows.stages.items import Found, Outcome
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from models.events.application import application_event
 from models.events.cloudevents import Record, binary, structured
 from models.events.deadletter import dead_letter, late_event

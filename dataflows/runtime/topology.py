@@ -17,7 +17,8 @@ from dataflows.reading.reader import Reader
 from dataflows.reading.records import Place, RecordReader
 from dataflows.runtime.part import GonePart, RecordPart
 from dataflows.runtime.source import Opener
-from models.application.resolved import Application, KafkaInput, Stream, Table
+from models.application.resolved.application import Application
+from models.application.resolved.sources import KafkaInput, Stream, Table
 
 
 def reads_kafka(application: Application) -> bool:

@@ -14,7 +14,7 @@ from dataflows.operators.sequences.rows import LaneRows
 from dataflows.operators.trace import record_of
 from dataflows.planning.steps import Stage
 from dataflows.stages.items import HASH, KEY
-from models.application.resolved import Feature, Score
+from models.application.resolved.facts import Feature, Score
 from models.values.column import Column
 
 

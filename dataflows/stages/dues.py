@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from dataflows.operators.absence import FLAGS
 from dataflows.operators.sequences.matcher import REPEATS
 from dataflows.operators.sequences.rows import LaneRows
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 
 
 class Dues:

@@ -15,7 +15,7 @@ from dataflows.operators.keys import KeyTable
 from dataflows.operators.per import HIT
 from dataflows.operators.reorder import in_order
 from dataflows.planning.steps import Plan
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 from models.events.flag import FlagBuilder, correlation, steps_of
 from models.events.hit import Hit, hit_state
 from models.values.column import Column, column_of

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from dataflows.batches.batch import Batch, Bound
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 from models.events.hit import Hit
 
 KEY = "\0key"

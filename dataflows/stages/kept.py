@@ -17,7 +17,7 @@ from dataflows.decoding.json import JsonChunk
 from dataflows.decoding.origin import Located
 from dataflows.decoding.plain import RowReader
 from dataflows.stages.rollingup import RollupChunk
-from models.application.resolved import Stream, Table
+from models.application.resolved.sources import Stream, Table
 
 
 def chunk_from(state: Mapping[str, Any], source: Stream | Table) -> Chunk:

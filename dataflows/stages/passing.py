@@ -18,7 +18,8 @@ from dataflows.stages.items import CHANGE, DIGEST, VERSION, Outcome
 from dataflows.stages.raising import Raising
 from dataflows.stages.shardstate import ShardState
 from dataflows.stages.waves import Waves
-from models.application.resolved import Label, Pattern, Rollup
+from models.application.resolved.facts import Label, Rollup
+from models.application.resolved.patterns import Pattern
 from models.values.column import Column
 
 

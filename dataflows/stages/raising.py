@@ -18,7 +18,7 @@ from dataflows.stages.asof import DeadlineValues
 from dataflows.stages.chunkrows import ChunkRows
 from dataflows.stages.items import CHANGE, Found, Outcome
 from dataflows.stages.shardstate import Machine, ShardState
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 from models.events.hit import Hit
 from models.values.column import Column
 

@@ -16,7 +16,7 @@ from dataflows.operators.keys import KeyTable
 from dataflows.operators.reorder import in_order
 from dataflows.operators.rollup import Closed
 from dataflows.planning.steps import Plan
-from models.application.resolved import Rollup
+from models.application.resolved.facts import Rollup
 from models.events.ids import canonical_json
 from models.expressions.text import time_text, to_json, to_text
 from models.values.column import Column, column_from, column_of, column_state

@@ -15,8 +15,9 @@ from dataflows.operators.store import EventStore
 from dataflows.operators.suppress import numeric_types
 from dataflows.planning.needs import inputs_of
 from dataflows.planning.steps import Plan
-from models.application.resolved import Application, Pattern
-from models.application.steps import SequenceSpec
+from models.application.resolved.application import Application
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.steps import SequenceSpec
 from models.events.columns import column_types
 from models.values.types import FLOAT, Type
 

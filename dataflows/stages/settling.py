@@ -10,7 +10,10 @@ from dataclasses import dataclass
 
 from dataflows.batches.batch import AFTER_ALL
 from dataflows.planning.needs import Node, inputs_of, nodes_of
-from models.application.resolved import Application, Feature, FileInput, Pattern, Score
+from models.application.resolved.application import Application
+from models.application.resolved.facts import Feature, Score
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.sources import FileInput
 
 NEVER = AFTER_ALL
 """Microseconds of a memory without an end."""

@@ -45,7 +45,8 @@ from dataflows.stages.kept import chunk_from
 from dataflows.stages.rollingup import RollupRows
 from dataflows.stages.sequencing import sequence_machine
 from dataflows.stages.unseen import Unseen
-from models.application.resolved import Pattern, Rollup
+from models.application.resolved.facts import Rollup
+from models.application.resolved.patterns import Pattern
 
 Machine = PatternMachine | SequenceMachine | AbsenceMachine
 

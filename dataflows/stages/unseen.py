@@ -14,7 +14,7 @@ from dataflows.operators.canonical import key_values
 from dataflows.operators.keys import KeyTable
 from dataflows.planning.steps import Plan
 from dataflows.stages.sequencing import fact_types
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 from models.events.columns import column_types
 from models.events.hit import Hit
 from models.values.column import Column, column_of

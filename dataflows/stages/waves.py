@@ -14,7 +14,8 @@ from dataflows.planning.steps import Scoring, Wave
 from dataflows.stages.asof import Asked, DeadlineValues
 from dataflows.stages.chunkrows import ChunkRows
 from dataflows.stages.shardstate import ShardState
-from models.application.resolved import Feature, Pattern, Score
+from models.application.resolved.facts import Feature, Score
+from models.application.resolved.patterns import Pattern
 from models.values.column import Column, nulls
 
 

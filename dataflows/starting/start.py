@@ -16,7 +16,7 @@ from dataflows.starting.roles import roles
 from dataflows.starting.sample import ROWS, Sample, sample
 from dataflows.starting.write import Starter, names_of, plain_name, stem_of
 from models.application.load import load
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from models.values.types import Kind
 
 _ROUNDS = 20

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from dataflows.runtime.panics import without_panics
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 
 VERSION = 1
 _MANIFEST, _LOCK, _RECOVERY = "state.json", "lock", "recovery"

@@ -13,7 +13,7 @@ from dataflows.reading.filestate import file_bound, file_place, file_rows
 from dataflows.reading.recordstate import offset_of, reader_bounds
 from dataflows.state.directory import StateProblem, fitting, has_state, in_use, manifest_of, recovery_of
 from dataflows.state.saved import Saved, saved_whole
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from models.expressions.text import time_text
 
 Ends = Callable[[str, list[tuple[str, int]]], Mapping[tuple[str, int], int]]

@@ -15,7 +15,8 @@ from dataflows.decoding.origin import Located
 from dataflows.planning.steps import Derive, Plan, Step
 from dataflows.reading.judge import Judge, Late
 from dataflows.reading.prelude import StaticTable, prepared
-from models.application.resolved import Pattern, Stream
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.sources import Stream
 from models.values.column import Column
 from models.values.strings import Strings
 

@@ -9,7 +9,7 @@ from dataflows.batches.batch import AFTER_ALL, BEFORE_ALL
 from dataflows.tracing.attempts import Attempt, Miss, Taken
 from dataflows.tracing.trace import Story
 from dataflows.tracing.words import headline
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from models.events.columns import column_types
 from models.events.evidence import Evidence
 from models.expressions.blockers import Blocker

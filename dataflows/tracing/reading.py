@@ -13,7 +13,7 @@ from dataflows.reading.judge import Judged
 from dataflows.reading.reader import Reader
 from dataflows.reading.readers import all_readers, file_readers
 from dataflows.reading.records import RecordReader
-from models.application.resolved import Outputs
+from models.application.resolved.application import Outputs
 
 if TYPE_CHECKING:
     from dataflows.runtime.topology import Topology

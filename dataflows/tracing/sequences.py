@@ -14,7 +14,7 @@ from dataflows.tracing.matching import TracedMatcher
 from dataflows.tracing.progress import attempts_of
 from dataflows.tracing.suppressions import TracedSuppressor, identity
 from dataflows.tracing.watched import Watched
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 from models.expressions.blockers import Blocker, blockers
 
 

@@ -28,7 +28,8 @@ from dataflows.tracing.keyed import KeyedJudge, roles_of
 from dataflows.tracing.sequences import TracedSequence
 from dataflows.tracing.suppressions import TracedSuppressor, identity
 from dataflows.tracing.watched import Watched, key_bytes, key_of
-from models.application.resolved import Application, Mode, Pattern
+from models.application.resolved.application import Application
+from models.application.resolved.patterns import Mode, Pattern
 from models.events.columns import column_types
 from models.events.flag import FlagBuilder
 from models.expressions.text import time_text

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataflows.batches.batch import AFTER_ALL, BEFORE_ALL
 from dataflows.tracing.attempts import Attempt, Miss, Progress, Taken
 from dataflows.tracing.trace import Story
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from models.events.columns import column_types
 from models.events.evidence import Evidence
 from models.expressions.blockers import said

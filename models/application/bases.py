@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from models.application.errors import Problems
 from models.application.features import FactReader
-from models.application.resolved import Feature, Pattern, Score
+from models.application.resolved.facts import Feature, Score
+from models.application.resolved.patterns import Pattern
 
 
 def check_bases(problems: Problems, patterns: Mapping[str, Pattern], facts: FactReader) -> None:

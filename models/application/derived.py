@@ -8,7 +8,7 @@ from typing import Protocol
 
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import FieldSpec, Stream, Table
+from models.application.resolved.sources import FieldSpec, Stream, Table
 from models.values.types import STRING, Kind, Type
 
 OF_FLAGS: Mapping[str, Type] = {"flag.severity": STRING, "flag.kind": STRING, "flag.steps": Type(Kind.LIST, item=STRING)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from models.application.resolved import Position
+from models.application.resolved.places import Position
 from models.expressions.compile import suggest
 
 Problem = tuple[Position | None, str]

@@ -11,7 +11,9 @@ from models.application.derived import FlagStreams
 from models.application.labels import LabelReader
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import Aggregate, By, Feature, Rollup, Score, Stream, Table
+from models.application.resolved.facts import Aggregate, Feature, Rollup, Score
+from models.application.resolved.places import By
+from models.application.resolved.sources import Stream, Table
 from models.application.scopes import RowScope
 from models.expressions.compile import suggest
 from models.expressions.expression import Expression, points

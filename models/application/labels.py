@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import By, Feature, FieldSpec, Label, Rollup, Stream, Window
+from models.application.resolved.facts import Feature, Label, Rollup, Window
+from models.application.resolved.places import By
+from models.application.resolved.sources import FieldSpec, Stream
 from models.expressions.coerce import cast
 from models.expressions.expression import Expression
 from models.expressions.text import interval_text

@@ -19,7 +19,9 @@ from models.application.merge import whole
 from models.application.nodes import Node, text_of
 from models.application.patterns import PatternReader
 from models.application.reader import Reader
-from models.application.resolved import Application, Feature, KafkaInput, Outputs, Score, Storm, Stream, Table
+from models.application.resolved.application import Application, Outputs, Storm
+from models.application.resolved.facts import Feature, Score
+from models.application.resolved.sources import KafkaInput, Stream, Table
 from models.application.respond.flagscope import FlagScope, flag_scope
 from models.application.respond.read import read_respond
 from models.application.rollups import RollupReader, places

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from models.application.resolved import Position
+from models.application.resolved.places import Position
 from models.application.scalars import Span
 
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import Active, By, Hold, Stream, Suppress, Template
+from models.application.resolved.patterns import Active, Hold, Suppress, Template
+from models.application.resolved.places import By
+from models.application.resolved.sources import Stream
 from models.application.scopes import RowScope
 from models.application.stepscope import StepScope
 from models.expressions.expression import Expression

@@ -11,11 +11,14 @@ from models.application.bases import check_bases
 from models.application.features import FactReader, by_of
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import By, Pattern, Score, Stream
+from models.application.resolved.facts import Score
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.places import By
+from models.application.resolved.sources import Stream
+from models.application.resolved.steps import AbsenceSpec, SequenceSpec
 from models.application.ruleset import ruleset
 from models.application.scopes import RowScope
 from models.application.sequences import Home, SequenceReader, conditions_of
-from models.application.steps import AbsenceSpec, SequenceSpec
 from models.application.stepscope import StepScope
 from models.expressions.expression import Expression, constant
 from models.values.types import Kind

@@ -12,7 +12,7 @@ from models.application.durations import parse_duration
 from models.application.errors import Problems
 from models.application.keys import LATER, SECTIONS, known, not_in_this_version
 from models.application.nodes import Node
-from models.application.resolved import Position
+from models.application.resolved.places import Position
 from models.expressions.compile import ExpressionError, compile_expression, suggest
 from models.expressions.expression import Expression
 from models.expressions.facts import Facts

@@ -9,7 +9,9 @@ from zoneinfo import ZoneInfo
 from models.application.features import AGGREGATES, FactReader, by_of
 from models.application.nodes import Node
 from models.application.reader import LONGEST, Reader
-from models.application.resolved import By, Feature, FieldSpec, Rollup, Stream, Window
+from models.application.resolved.facts import Feature, Rollup, Window
+from models.application.resolved.places import By
+from models.application.resolved.sources import FieldSpec, Stream
 from models.values.types import TIMESTAMP
 
 DAY = 86_400_000_000

@@ -8,7 +8,8 @@ from typing import Any
 
 from models.application.features import FactReader
 from models.application.nodes import Node
-from models.application.resolved import By, Pattern
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.places import By
 
 
 def ruleset(pattern: Pattern, entry: Node, facts: FactReader, by: By) -> str:

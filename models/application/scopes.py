@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from models.application.resolved import By, Feature, Score, Stream, Table
+from models.application.resolved.facts import Feature, Score
+from models.application.resolved.places import By
+from models.application.resolved.sources import Stream, Table
 from models.expressions.compile import suggest
 from models.expressions.scope import Constant, Symbol, Unknown
 from models.values.types import BOOL, FLOAT, NULL, Type

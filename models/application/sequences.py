@@ -9,10 +9,11 @@ from dataclasses import dataclass, field, replace
 from models.application.features import FactReader, by_of
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import By, Position, Stream
+from models.application.resolved.places import By, Position
+from models.application.resolved.sources import Stream
+from models.application.resolved.steps import Arm, SequenceSpec, Step, Until
 from models.application.scopes import RowScope
 from models.application.stepcheck import check_steps
-from models.application.steps import Arm, SequenceSpec, Step, Until
 from models.application.stepscope import Named, StepScope
 from models.expressions.expression import Expression
 from models.values.types import Kind

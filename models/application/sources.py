@@ -11,7 +11,8 @@ from models.application.connections import REGISTRY, has_registry, topic_of
 from models.application.keys import not_in_this_version
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import FieldSpec, FileInput, Format, Input, Join, KafkaInput, Position, Stream, Table
+from models.application.resolved.places import Position
+from models.application.resolved.sources import FieldSpec, FileInput, Format, Input, Join, KafkaInput, Stream, Table
 from models.application.scopes import RowScope
 from models.expressions.compile import suggest
 from models.expressions.expression import Expression

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from models.application.errors import Problems
-from models.application.resolved import Position
-from models.application.steps import SequenceSpec, Step
+from models.application.resolved.places import Position
+from models.application.resolved.steps import SequenceSpec, Step
 
 
 def check_steps(problems: Problems, spec: SequenceSpec, position: Position) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from models.application.resolved import Position, Stream
+from models.application.resolved.places import Position
+from models.application.resolved.sources import Stream
 from models.application.scopes import RowScope
 from models.expressions.scope import Constant, Symbol, Unknown
 from models.values.types import FLOAT, INT, Kind, Type, decimal

@@ -11,7 +11,10 @@ from typing import Any
 from models.application.durations import parse_duration
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import Pattern, Position, Rollup, Stream, Table
+from models.application.resolved.facts import Rollup
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.places import Position
+from models.application.resolved.sources import Stream, Table
 from models.expressions.coerce import rescale_text
 from models.expressions.times import parse_moment
 from models.values.types import UNITS, Kind, Type

@@ -11,7 +11,7 @@ from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
 from models.application.errors import ApplicationErrors, Problems
 from models.application.nodes import Node
-from models.application.resolved import Position
+from models.application.resolved.places import Position
 from models.application.scalars import Span
 
 _QUOTES = "put the expression in quotes"

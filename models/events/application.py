@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from models.events.ids import identifier
 
 TYPE = "tocsin.application.v1"

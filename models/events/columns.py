@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from models.application.resolved import Application, Stream
+from models.application.resolved.application import Application
+from models.application.resolved.sources import Stream
 from models.expressions.text import to_json
 from models.values.types import BOOL, Kind, Type
 

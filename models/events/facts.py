@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from models.application.resolved import Application, Pattern
+from models.application.resolved.application import Application
+from models.application.resolved.patterns import Pattern
 from models.application.stepscope import PREFIX
 from models.events.columns import column_types
 from models.expressions.text import to_json

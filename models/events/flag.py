@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from models.application.resolved import Application, Pattern, Stream
+from models.application.resolved.application import Application
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.sources import Stream
 from models.events.columns import Shows, column_types, shows_of
 from models.events.evidence import Evidence
 from models.events.facts import Facts

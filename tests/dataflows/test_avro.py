@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from dataflows.decoding.avro import AvroChunk, AvroDecoder, problem_of
 from dataflows.decoding.decoded import Decoded, Reason
 from dataflows.decoding.json import raw_rows
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.values.types import parse_type
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)

@@ -16,7 +16,7 @@ from dataflows.decoding.decoded import RawRows, Reason
 from dataflows.decoding.json import raw_rows
 from dataflows.running import Job, run_here
 from models.application.load import load
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.values.types import parse_type
 
 FIELDS = {

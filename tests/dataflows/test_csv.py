@@ -17,7 +17,7 @@ from dataflows.connectors.csvfiles import csv_blocks
 from dataflows.connectors.files import FileProblem
 from dataflows.decoding.csv import CsvDecoder
 from dataflows.decoding.decoded import Reason
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.values.types import parse_type
 
 FIELDS = {n: FieldSpec(n, parse_type(t), (n,)) for n, t in {"s": "string?", "i": "int?", "d": "decimal(6,2)?", "b": "bool?"}.items()}

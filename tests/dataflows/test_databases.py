@@ -11,7 +11,7 @@ from dataflows.decoding.debezium import DebeziumDecoder
 from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, TIME
 from dataflows.decoding.json import raw_rows
 from dataflows.decoding.strict_debezium import ChangeReader, ChangeRules
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.events.debezium import change_id
 from models.values.types import parse_type
 

@@ -14,7 +14,7 @@ from dataflows.decoding.debezium import DebeziumDecoder
 from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, IS_SNAPSHOT, IS_TRUNCATION, TIME, UNCHANGED, Reason
 from dataflows.decoding.json import raw_rows
 from dataflows.decoding.strict_debezium import ChangeRules
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.values.types import parse_type
 
 FIELDS = {

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from dataflows.decoding.decoded import Reason
 from dataflows.decoding.json import JsonDecoder, split_lines
 from dataflows.decoding.strict import Bad, parse, values_of
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.values.types import parse_type
 
 FIELDS = {

@@ -19,7 +19,7 @@ from dataflows.reading.alignment import AHEAD, AHEAD_ROWS, Alignment
 from dataflows.reading.promise import PromiseCheck, Sampled
 from dataflows.reading.readers import file_readers
 from models.application.load import load
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from models.values.strings import strings_of
 
 APPLICATION = """tocsin: 1

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflows.operators.windows import Windows
-from models.application.resolved import By, Feature
+from models.application.resolved.facts import Feature
+from models.application.resolved.places import By
 from models.expressions.compile import compile_expression
 from models.expressions.scope import Constant, Symbol, Unknown
 from models.values.column import column_of

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflows.operators.zscore import ZScores
-from models.application.resolved import By, Score
+from models.application.resolved.facts import Score
+from models.application.resolved.places import By
 from models.expressions.expression import Expression
 from models.expressions.tree import Node
 from models.values.column import Column

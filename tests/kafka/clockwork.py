@@ -20,7 +20,8 @@ from dataflows.reading.records import Place, RecordReader
 from dataflows.runtime.part import RecordPart
 from dataflows.state.resumed import Resumed
 from models.application.load import load
-from models.application.resolved import Application, KafkaInput
+from models.application.resolved.application import Application
+from models.application.resolved.sources import KafkaInput
 from models.events.flag import FlagBuilder
 from tests.kafka.parts import CONNECTION, Clock, Given
 from tests.laws.worlds import flag_of

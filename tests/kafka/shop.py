@@ -9,7 +9,7 @@ from pathlib import Path
 
 from dataflows.connectors.kafka.embedded import Broker
 from models.application.load import load
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 
 START = 1_790_000_000_000
 """Milliseconds."""

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from dataflows.runtime import part
 from dataflows.testing import run_tests
 from models.application.errors import ApplicationErrors
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from tests.kafka.clockwork import Logs, Saved, Work, Written, drive, loaded
 from tests.kafka.parts import SECOND, Clock
 from tests.laws.worlds import examples

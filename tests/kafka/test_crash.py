@@ -16,7 +16,7 @@ import pytest
 from dataflows.connectors.kafka.embedded import Broker
 from dataflows.connectors.kafka.live import END, Live, Span
 from dataflows.running import Job, run_here
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from tests.kafka.read_back import flags_in, flags_of, placeless, structured_in, structured_of
 from tests.kafka.shop import filled, made, over_files, over_topics, rows
 from tests.kafka.test_command import run

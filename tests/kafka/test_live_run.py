@@ -20,7 +20,7 @@ from dataflows.connectors.kafka.reasons import KafkaProblem
 from dataflows.connectors.kafka.topics import partitions_of
 from dataflows.connectors.notices import Notice
 from dataflows.running import Job, run_here
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from tests.kafka.door import Door
 from tests.kafka.read_back import flags_in, structured_in
 from tests.kafka.shop import made, over_topics

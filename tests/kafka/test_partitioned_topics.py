@@ -17,7 +17,7 @@ from dataflows.reading.readers import all_readers
 from dataflows.running import Job, run_here
 from dataflows.runtime.topology import Topology
 from models.application.load import load
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from tests.dataflows.test_partitioned import sampled_key
 from tests.kafka.parts import Clock
 from tests.kafka.read_back import flags_in

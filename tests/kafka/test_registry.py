@@ -19,7 +19,7 @@ from dataflows.connectors.kafka.registry import Registry
 from dataflows.running import Job, run_here
 from models.application.connections import without_secrets
 from models.application.load import load
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from tests.dataflows.test_avro import framed, logical, record
 from tests.kafka.registry import FakeRegistry
 from tests.kafka.test_end_to_end import bounded

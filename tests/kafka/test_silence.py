@@ -12,7 +12,7 @@ from pathlib import Path
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from tests.kafka.clockwork import Logs, Saved, Work, Written, drive, loaded
 from tests.kafka.parts import SECOND, Clock
 from tests.laws.worlds import examples

@@ -31,7 +31,7 @@ from dataflows.runtime.stage import Logic
 from dataflows.runtime.topology import reads_kafka, uses_kafka
 from dataflows.runtime.workers import WorkerFailed
 from models.application.load import load
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 
 POINTS: list[tuple[Any, str]] = [
     (Partition, "next_batch"), (Partition, "snapshot"), (part.RecordPart, "next_batch"), (part.RecordPart, "snapshot"),

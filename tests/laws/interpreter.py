@@ -12,7 +12,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from models.application.resolved import Application, Feature, Pattern, Rollup
+from models.application.resolved.application import Application
+from models.application.resolved.facts import Feature, Rollup
+from models.application.resolved.patterns import Pattern
 from models.events.ids import canonical_json, flag_id
 from models.expressions.text import time_text, to_text
 from tests.laws.rolled import ends, selected

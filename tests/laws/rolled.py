@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from models.application.resolved import Feature, Rollup
+from models.application.resolved.facts import Feature, Rollup
 
 
 def ends(rollup: Rollup, times: Sequence[int]) -> Iterator[tuple[int, int]]:

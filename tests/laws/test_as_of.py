@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dataflows.planning.plan import plan
-from models.application.resolved import Feature, Score
+from models.application.resolved.facts import Feature, Score
 from tests.laws.sweeps import Everything
 from tests.laws.worlds import Run, World, examples, world
 

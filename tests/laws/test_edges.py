@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from dataflows.planning.plan import plan
 from dataflows.stages.eviction import ClockHand
 from models.application.load import load
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from models.events.flag import FlagBuilder
 from tests.laws.interpreter import TTL, Event, Interpreter
 from tests.laws.sweeps import Everything, Nothing

@@ -26,7 +26,7 @@ from dataflows.reading.readers import FileReader, decoder_of
 from dataflows.stages.eviction import ClockHand, Sweep
 from dataflows.stages.items import Found
 from models.application.load import load
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from models.events.flag import FlagBuilder
 
 STREAMS = """

@@ -14,7 +14,7 @@ from dataflows.decoding.decoded import IS_CHANGE, IS_DELETE, DeadRow, Reason
 from dataflows.decoding.json import raw_rows
 from dataflows.decoding.strict import Number
 from dataflows.decoding.strict_debezium import ChangeReader, ChangeRules
-from models.application.resolved import FieldSpec
+from models.application.resolved.sources import FieldSpec
 from models.events.debezium import change_id, read_change
 from models.values.types import parse_type
 

@@ -15,7 +15,7 @@ import pytest
 
 from dataflows.running import Job, run_here
 from models.application.load import load
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 from tests.kafka.read_back import structured_of
 from tests.kafka.test_end_to_end import bounded
 from tests.kafka.test_live_run import running

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from dataflows.connectors.kafka.connection import connection_of
-from models.application.resolved import Application, KafkaInput, Stream, Table
+from models.application.resolved.application import Application
+from models.application.resolved.sources import KafkaInput, Stream, Table
 
 Access = Literal["read", "write"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from models.application.steps import Arm
+from models.application.resolved.steps import Arm
 from models.application.stepscope import PREFIX
 from models.expressions.expression import Expression
 from models.expressions.tree import Node

@@ -16,7 +16,7 @@ from dataflows.operators.sequences.machine import Lane, SequenceMachine
 from dataflows.operators.sequences.matcher import Match, Node, Start
 from dataflows.operators.sequences.program import Program
 from dataflows.operators.sequences.rows import OrderedRows
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 from models.events.evidence import Evidence
 from models.events.hit import Hit
 from models.values.types import Type

@@ -19,7 +19,7 @@ from dataflows.operators.sequences.rows import OrderedRows, ranks
 from dataflows.operators.sequences.state import restore_sequence, sequence_state
 from dataflows.operators.store import EventStore
 from dataflows.operators.suppress import Suppressor
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 from models.application.stepscope import PREFIX
 from models.events.evidence import Evidence
 from models.events.hit import Hit, Kind, deadline_order

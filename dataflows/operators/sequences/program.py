@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 from dataflows.operators.sequences.conditions import Condition, Conditions
-from models.application.steps import SequenceSpec, Step
+from models.application.resolved.steps import SequenceSpec, Step
 
 STRICT, RELAXED, ANY = range(3)
 _CONTIGUITY = {"strict": STRICT, "relaxed": RELAXED, "any": ANY}

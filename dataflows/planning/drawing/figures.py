@@ -9,7 +9,7 @@ from dataflows.planning.drawing.graph import Figure
 from dataflows.planning.drawing.steps import absence, sequence
 from dataflows.planning.explain import explain
 from dataflows.planning.steps import Plan
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 from models.expressions.text import interval_text
 
 _STEPS = 8

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataflows.planning.drawing.graph import Figure
-from models.application.resolved import Pattern
-from models.application.steps import Arm, SequenceSpec, Step
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.steps import Arm, SequenceSpec, Step
 from models.expressions.text import interval_text
 
 _WORDS = {"strict": "the very next", "relaxed": "then", "any": "any later"}

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from models.application.resolved import Application, Pattern
+from models.application.resolved.application import Application
+from models.application.resolved.patterns import Pattern
 from models.events.columns import column_types
 from models.expressions.scope import Constant, Symbol, Unknown
 from models.values.types import FLOAT, INT, NULL, STRING, TIMESTAMP, Kind, Type, decimal

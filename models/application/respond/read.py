@@ -9,7 +9,7 @@ from typing import Any
 
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import Pattern
+from models.application.resolved.patterns import Pattern
 from models.application.respond.budgets import BudgetReader, prices, retention
 from models.application.respond.endpoints import endpoints, teams
 from models.application.respond.flagscope import FlagName, FlagScope

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from models.application.resolved import Pattern, Position
+from models.application.resolved.patterns import Pattern
+from models.application.resolved.places import Position
 from models.application.respond.environment import EnvText
 from models.application.respond.flagscope import FlagName, FlagScope
 from models.expressions.expression import Expression

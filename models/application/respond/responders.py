@@ -7,7 +7,7 @@ from typing import cast
 from models.application.connections import topic_of
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import Position
+from models.application.resolved.places import Position
 from models.application.respond.resolved import DEFAULT, ESCALATE, Action, ActionKind, Endpoint, LlmTier, Responder, Team
 from models.application.respond.texts import known, verdict
 from models.application.respond.tiers import HUMAN, TierReader, ends

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models.application.nodes import Node
 from models.application.reader import Reader
-from models.application.resolved import Position
+from models.application.resolved.places import Position
 from models.application.respond.budgets import BudgetReader
 from models.application.respond.flagscope import FlagName, FlagScope
 from models.application.respond.resolved import (

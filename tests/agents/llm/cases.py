@@ -18,7 +18,7 @@ from agents.llm.asking import Asker
 from agents.llm.gateway import LiveGateway
 from agents.llm.prices import Prices
 from agents.llm.sealing import Sealer
-from models.application.resolved import Position
+from models.application.resolved.places import Position
 from models.application.respond.environment import EnvText
 from models.application.respond.flagscope import FlagName
 from models.application.respond.resolved import Budget, Limit, LlmTier, Price, Prompt

@@ -17,7 +17,7 @@ from dataflows.doctor.machine import interpreter, kernels, memory
 from dataflows.doctor.topics import topic_findings
 from dataflows.state.directory import opened
 from models.application.load import load
-from models.application.resolved import Application
+from models.application.resolved.application import Application
 
 TEXT = """tocsin: 1
 name: shop

@@ -8,7 +8,7 @@ import pytest
 
 from models.application.errors import ApplicationErrors
 from models.application.load import load
-from models.application.resolved import Position
+from models.application.resolved.places import Position
 from models.application.respond.environment import EnvText
 from models.application.respond.money import money_text, parse_money
 

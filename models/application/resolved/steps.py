@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from models.expressions.expression import Expression
 
 if TYPE_CHECKING:
-    from models.application.resolved import By, Position
+    from models.application.resolved.places import By, Position
 
 Contiguity = Literal["strict", "relaxed", "any"]
 AfterMatch = Literal["past_last", "none", "to_next", "to_first", "to_last"]
