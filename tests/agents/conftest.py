@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, make_url, text
 
+from agents.ledger.ledger import Ledger
 from dataflows.connectors.kafka.embedded import Broker
 
 _numbers = itertools.count()
@@ -49,6 +50,14 @@ def ledger_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'ledger.db'}"
     made: Callable[[], str] = request.getfixturevalue("new_database")
     return made()
+
+
+@pytest.fixture
+def ledger(ledger_url: str) -> Iterator[Ledger]:
+    """An empty ledger, on each database in turn."""
+    found = Ledger(ledger_url)
+    yield found
+    found.close()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -46,13 +45,6 @@ def policy(tmp_path: Path) -> Policy:
     found = policy_of(load(tmp_path / "app.yaml"))
     assert found is not None
     return found
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    found = Ledger(ledger_url)
-    yield found
-    found.close()
 
 
 def claimed(ledger: Ledger, runmode: str = "live", lease: int = 10**9) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -65,13 +64,6 @@ def policy(tmp_path: Path) -> Policy:
     found = policy_of(load(tmp_path / "app.yaml"))
     assert found is not None
     return found
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    found = Ledger(ledger_url)
-    yield found
-    found.close()
 
 
 def taken(ledger: Ledger, policy: Policy, path: Path, now: int = BEGIN, runmode: str | None = None) -> Taken:

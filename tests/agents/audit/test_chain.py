@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -12,13 +12,6 @@ from agents.audit.chain import Entry, append, hash_of
 from agents.audit.verify import verify
 from agents.ledger.ledger import Ledger
 from agents.ledger.schema import audit, audit_head
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    found = Ledger(ledger_url)
-    yield found
-    found.close()
 
 
 def _write(ledger: Ledger, application: str, count: int, batch: int = 500) -> None:

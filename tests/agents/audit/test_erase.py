@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
-import pytest
 from sqlalchemy import func, insert, select, update
 
 from agents.audit.chain import Entry, append
@@ -21,13 +19,6 @@ from models.application.respond.resolved import Retention
 from tests.agents.effects.ledgers import DAY, change, decide, target, work
 from tests.agents.messages import NOW
 from tests.agents.receiver import receiving
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    found = Ledger(ledger_url)
-    yield found
-    found.close()
 
 
 def _count(ledger: Ledger, table: Any) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 from sqlalchemy import select
@@ -18,13 +17,6 @@ from agents.ledger.schema import audit, effect, endpoint
 from tests.agents.effects.ledgers import DAY, SECOND, Topics, attempts, change, decide, effects, states, target, work
 from tests.agents.messages import NOW
 from tests.agents.receiver import Answer, receiving
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    found = Ledger(ledger_url)
-    yield found
-    found.close()
 
 
 @pytest.fixture

@@ -2,22 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-import pytest
-
 from agents.effects.outcome import Outcome
 from agents.ledger.clock import FixedClock
 from agents.ledger.ledger import Ledger
 from tests.agents.effects.ledgers import SECOND, Topics, decide, effects, states, target, work
 from tests.agents.messages import NOW
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    found = Ledger(ledger_url)
-    yield found
-    found.close()
 
 
 class _World:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -54,13 +54,6 @@ def policy(tmp_path: Path) -> Policy:
     found = policy_of(load(tmp_path / "app.yaml"))
     assert found is not None
     return found
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    found = Ledger(ledger_url)
-    yield found
-    found.close()
 
 
 def add(ledger: Ledger, *lanes: int, stage: str = "llm", responder: str = "r") -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import orjson
@@ -38,13 +37,6 @@ def policy(tmp_path: Path) -> Policy:
     found = policy_of(load(tmp_path / "app.yaml"))
     assert found is not None
     return found
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    found = Ledger(ledger_url)
-    yield found
-    found.close()
 
 
 def input_of(ledger: Ledger, broker: Broker, topic: str, *, whole: bool = True, room: int = 100) -> KafkaInput:

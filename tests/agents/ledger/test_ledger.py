@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -17,13 +16,6 @@ from agents.ledger.ledger import Ledger
 from agents.ledger.schema import bucket, flow, metadata
 
 SECOND = 1_000_000
-
-
-@pytest.fixture
-def ledger(ledger_url: str) -> Iterator[Ledger]:
-    found = Ledger(ledger_url)
-    yield found
-    found.close()
 
 
 def test_migrations_make_the_schema(ledger: Ledger) -> None:
